@@ -1,0 +1,1 @@
+"""What GitLab asks for: the runner's contract with a custom executor."""

@@ -1,0 +1,65 @@
+"""A job as GitLab sends it: frozen, and made of trusted facts only (JOB_RESPONSE_FILE)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One entry of `variables`. `value` is unexpanded; `raw` values are never expanded."""
+
+    key: str
+    value: str
+    public: bool = False
+    file: bool = False
+    masked: bool = False
+    raw: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """`image:` or one of `services:`. `name` and `alias` are already expanded by the runner, the rest is not."""
+
+    name: str
+    alias: str = ""
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    pull_policy: tuple[str, ...] = ()
+    platform: str = ""
+    user: str = ""
+    variables: tuple[Variable, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Login of a registry that came with the job."""
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the driver needs of one job. `timeout` in seconds; `slot` is CI_CONCURRENT_PROJECT_ID."""
+
+    id: int
+    name: str
+    stage: str
+    project_id: int
+    project_path: str
+    ref: str
+    sha: str
+    before_sha: str
+    protected: bool
+    timeout: int
+    repo_url: str = field(repr=False)
+    allow_git_fetch: bool
+    image: Image
+    services: tuple[Image, ...]
+    variables: tuple[Variable, ...]
+    credentials: tuple[Credentials, ...]
+    cache_keys: tuple[str, ...]
+    pipeline_id: int | None = None
+    url: str = ""

@@ -1,0 +1,1 @@
+""".gitlab-ci.yml to jobs, and the local runner behind `executor exec`."""

@@ -1,0 +1,1 @@
+"""What the operator allows: `[runners.docker]` of config.toml and the driver's own executor.toml."""

@@ -1,0 +1,153 @@
+"""Settings as frozen values. Names, units and defaults of `[runners.docker]` are the docker executor's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """One `[[runners.docker.services]]`."""
+
+    name: str
+    alias: str = ""
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerSettings:
+    """`[runners.docker]`. Sizes are the operator's words ("2g"); None or "" is "not set"."""
+
+    host: str = ""
+    tls_cert_path: str = ""
+    tls_verify: bool = False
+    image: str = ""
+    pull_policy: tuple[str, ...] = ()
+    allowed_pull_policies: tuple[str, ...] = ()
+    allowed_images: tuple[str, ...] = ()
+    allowed_services: tuple[str, ...] = ()
+    allowed_privileged_images: tuple[str, ...] = ()
+    allowed_privileged_services: tuple[str, ...] = ()
+    allowed_users: tuple[str, ...] = ()
+    services_limit: int | None = None
+    helper_image: str = ""
+    helper_image_flavor: str = ""
+    disable_entrypoint_overwrite: bool = False
+    hostname: str = ""
+    user: str = ""
+    privileged: bool = False
+    services_privileged: bool | None = None
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
+    sysctls: dict[str, str] = field(default_factory=dict)
+    ulimit: dict[str, str] = field(default_factory=dict)
+    security_opt: tuple[str, ...] = ()
+    services_security_opt: tuple[str, ...] = ()
+    userns_mode: str = ""
+    runtime: str = ""
+    isolation: str = ""
+    pid_mode: str = ""
+    ipcmode: str = ""
+    memory: str = ""
+    memory_swap: str = ""
+    memory_reservation: str = ""
+    cpus: str = ""
+    cpu_shares: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    oom_kill_disable: bool = False
+    oom_score_adjust: int = 0
+    cgroup_parent: str = ""
+    shm_size: int = 0
+    service_memory: str = ""
+    service_memory_swap: str = ""
+    service_memory_reservation: str = ""
+    service_cpus: str = ""
+    service_cpu_shares: int = 0
+    service_cpuset_cpus: str = ""
+    service_cgroup_parent: str = ""
+    gpus: str = ""
+    service_gpus: str = ""
+    devices: tuple[str, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    services_devices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    network_mode: str = ""
+    enable_ipv6: bool = False
+    network_mtu: int = 0
+    mac_address: str = ""
+    volumes: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    volume_driver: str = ""
+    volume_driver_ops: dict[str, str] = field(default_factory=dict)
+    volume_keep: bool = False
+    tmpfs: dict[str, str] = field(default_factory=dict)
+    services_tmpfs: dict[str, str] = field(default_factory=dict)
+    cache_dir: str = ""
+    disable_cache: bool = False
+    wait_for_services_timeout: int = 0
+    container_labels: dict[str, str] = field(default_factory=dict)
+    log_options: dict[str, str] = field(default_factory=dict)
+    services: tuple[ServiceSettings, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerSettings:
+    """One `[[runners]]`. `short_token` names the runner; the token itself is never kept."""
+
+    name: str = ""
+    url: str = ""
+    short_token: str = ""
+    executor: str = "custom"
+    shell: str = ""
+    builds_dir: str = "/builds"
+    cache_dir: str = "/cache"
+    environment: tuple[str, ...] = field(default=(), repr=False)
+    feature_flags: dict[str, bool] = field(default_factory=dict)
+    docker: DockerSettings = field(default_factory=DockerSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelperSettings:
+    """`[helper]` of executor.toml: the container that runs git, caches and artifacts.
+
+    `image` "" is: the image that `scripts/` builds where it is present, else the runner's own helper image.
+    `gitlab_runner` is the binary mounted into it ("" is the one on PATH).
+    `volumes` are host mounts of the helper alone, `source:target[:ro]`.
+    """
+
+    image: str = ""
+    gitlab_runner: str = ""
+    volumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageSettings:
+    """`[storage]` of executor.toml: host folders ("" is a folder of that name in `state_dir`)."""
+
+    state_dir: str = ""
+    builds_dir: str = ""
+    cache_dir: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything the operator said, with where it was read and what to warn about."""
+
+    runner: RunnerSettings = field(default_factory=RunnerSettings)
+    helper: HelperSettings = field(default_factory=HelperSettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    config_file: str = ""
+    executor_file: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def docker(self) -> DockerSettings:
+        """`[runners.docker]` of the chosen runner."""
+        return self.runner.docker

@@ -1,0 +1,70 @@
+"""The only writer: lines of the job log, and tables and progress on a person's terminal.
+
+Driver phases write plain lines; `rich` is loaded only by commands that a person typed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from rich.console import Console
+
+    from executor.errors import ExecutorError
+
+RED = "\x1b[31;1m"
+YELLOW = "\x1b[33;1m"
+RESET = "\x1b[0;m"
+
+
+def log(text: str) -> None:
+    """One line of the job log. Every message ends its line: else GitLab glues it to the next section mark."""
+    _write(sys.stdout, f"{text}\n")
+
+
+def log_warning(text: str) -> None:
+    """A yellow line of the job log."""
+    _write(sys.stdout, f"{YELLOW}WARNING: {text}{RESET}\n")
+
+
+def log_failure(error: ExecutorError) -> None:
+    """What happened, in red, then what to do: where the job's reader will look."""
+    what, *advice = error.paragraphs()
+    _write(sys.stdout, "".join([f"{RED}{what}{RESET}\n", *(f"{line}\n" for line in advice)]))
+
+
+def complain(text: str) -> None:
+    """One line to standard error: the fate of a command that went wrong."""
+    _write(sys.stderr, f"executor: {text}\n")
+
+
+def show(text: str) -> None:
+    """One line of a command's result on standard output."""
+    _write(sys.stdout, f"{text}\n")
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A rich console on `stream` (standard output by default) that honours NO_COLOR and dumb terminals."""
+    from rich.console import Console
+
+    return Console(file=stream or sys.stdout, highlight=False, soft_wrap=False)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write at once. A reader that is gone must not end us half way through making or removing things."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Send all further output nowhere: the runner has died or closed its pipe."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
