@@ -1,0 +1,185 @@
+"""From a TOML table to a frozen value: the fields of the value's class are the schema."""
+
+from __future__ import annotations
+
+import sys
+
+from executor.settings.known import NO_EFFECT, READ_ELSEWHERE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Set
+    from typing import Any
+
+    from executor.errors import OperatorError
+    from executor.settings.document import Document
+    from executor.settings.lines import KeyPath
+
+
+class _WrongType(Exception):
+    """The value is not what the message says it must be."""
+
+
+def read_table(
+    section: type, table: dict[str, Any], path: KeyPath, document: Document, *, derived: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The arguments of `section` (a dataclass of the model) that `table` gives, each of the right type.
+
+    Keys count in either case, as with the runner; none sets a field in `derived`.
+    OperatorError for a wrong type; keys that neither the driver nor the runner knows become warnings.
+    """
+    kinds = {name: field.type for name, field in _fields(section).items() if name not in derived}
+    without_effect = NO_EFFECT.get(section.__name__, {})
+    arguments = {}
+    for key, value in table.items():
+        name = key if key in kinds else key.lower()
+        if name in without_effect:
+            document.warn((*path, key), f"{key} has no effect here: {without_effect[name]}.")
+        elif name in kinds:
+            arguments[name] = _read_field(section, kinds[name], value, (*path, key), document)
+        else:
+            _warn_if_unknown(key, kinds.keys() | READ_ELSEWHERE.get(section.__name__, set()), path, document)
+    return arguments
+
+
+def read_section(section: type, table: Any, path: KeyPath, document: Document) -> Any:
+    """An instance of `section`; OperatorError where `table` is not a table at all, or wrong."""
+    if not isinstance(table, dict):
+        raise document.error(path, f"{path[-1]} must be a section: [{_dotted(path)}].")
+    return section(**read_table(section, table, path, document))
+
+
+def read_sections(settings: type, document: Document, *, leave_out: tuple[str, ...]) -> dict[str, Any]:
+    """The sections of a whole file, by the fields of `settings` that have a class of their own."""
+    classes = {name: _nested_section(settings, field.type) for name, field in _fields(settings).items()}
+    sections = {name: section for name, section in classes.items() if section and name not in leave_out}
+    values = {}
+    for name, table in document.table.items():
+        if name in sections:
+            values[name] = read_section(sections[name], table, (name,), document)
+        else:
+            _warn_if_unknown(name, sections.keys(), (), document)
+    return values
+
+
+def _read_field(section: type, kind: str, value: Any, path: KeyPath, document: Document) -> Any:
+    nested = _nested_section(section, kind)
+    if nested and kind.startswith("tuple["):
+        return _read_sections(nested, value, path, document)
+    if nested:
+        return read_section(nested, value, path, document)
+    try:
+        return (_LENIENT.get(str(path[-1]).lower()) or _CONVERTERS[kind])(value)
+    except _WrongType as wrong:
+        raise _type_error(path, value, str(wrong), document) from None
+
+
+def _read_sections(section: type, tables: Any, path: KeyPath, document: Document) -> tuple[Any, ...]:
+    if not isinstance(tables, list):
+        raise document.error(path, f"{path[-1]} must be a list of sections: [[{_dotted(path)}]].")
+    return tuple(read_section(section, table, (*path, index), document) for index, table in enumerate(tables))
+
+
+def _nested_section(section: type, kind: str) -> type | None:
+    """The class of the model that a field's type names, if any."""
+    name = kind.removeprefix("tuple[").removesuffix(", ...]")
+    return getattr(sys.modules[section.__module__], name) if name.endswith("Settings") else None
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(part for part in path if isinstance(part, str))
+
+
+def _type_error(path: KeyPath, value: Any, expected: str, document: Document) -> OperatorError:
+    from executor.settings.explain import example_of, shown
+
+    return document.error(path, f"{shown(path, value)} must be {expected}{example_of(path, value, expected)}.")
+
+
+def _warn_if_unknown(key: str, known: Set[str], path: KeyPath, document: Document) -> None:
+    if key.lower() not in known:
+        from executor.settings.explain import unknown_key
+
+        document.warn((*path, key), unknown_key(key, _dotted(path), known))
+
+
+def _fields(section: type) -> dict[str, Any]:
+    return section.__dataclass_fields__  # type: ignore[attr-defined, no-any-return]
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _WrongType("a string")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _WrongType("true or false")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _WrongType("a whole number")
+    return value
+
+
+def _float(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _WrongType("a number")
+    return float(value)
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise _WrongType("a list of strings")
+    return tuple(value)
+
+
+def _string_or_strings(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    try:
+        return _strings(value)
+    except _WrongType:
+        raise _WrongType("a string or a list of strings") from None
+
+
+def _number_words(value: Any) -> str:
+    """The runner wants a string; a bare number cannot be misread."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _WrongType("a string")
+    return str(value)
+
+
+def _mapping_of(convert: Callable[[Any], Any], expected: str) -> Callable[[Any], dict[str, Any]]:
+    def convert_all(value: Any) -> dict[str, Any]:
+        try:
+            return {key: convert(entry) for key, entry in value.items()}
+        except (AttributeError, _WrongType):
+            raise _WrongType(expected) from None
+
+    return convert_all
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "str": _string,
+    "bool": _boolean,
+    "bool | None": _boolean,
+    "int": _integer,
+    "int | None": _integer,
+    "float": _float,
+    "tuple[str, ...]": _strings,
+    "tuple[str, ...] | None": _strings,
+    "dict[str, str]": _mapping_of(_string, "a section of strings"),
+    "dict[str, bool]": _mapping_of(_boolean, "a section of true or false"),
+    "dict[str, tuple[str, ...]]": _mapping_of(_strings, "a section of lists of strings"),
+}
+
+_LENIENT: dict[str, Callable[[Any], Any]] = {
+    "pull_policy": _string_or_strings,
+    "allowed_pull_policies": _string_or_strings,
+    "cpus": _number_words,
+    "service_cpus": _number_words,
+}
