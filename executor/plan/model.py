@@ -5,12 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# Where a container sees its control folder: nothing else may be mounted there.
+CONTROL = "/.virida-executor"
+GITLAB_RUNNER = "/usr/local/bin/gitlab-runner"
+
+HELPER = "helper"
+BUILD = "build"
+SERVICE = "service"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What is known of the host, and of the job's place on it, without asking Docker.
+
+    `key` ([a-z0-9-]) names the job on this host; what follows its last dash tells apart two tries of the same job.
+    `job_dir` is the host's folder of the job's state. `builds_host_dir` and `cache_host_dir` are the host's folders
+    behind the runner's `builds_dir` and `cache_dir`. `slot` None is "forged". `gitlab_runner` is the host's binary for
+    the helper, "" for none. `variables` are the job's effective ones (see `job_variables`): forgeable, only for
+    expansion. `cpus` is a count, `memory` bytes, `platform` as in linux/amd64.
+    """
+
+    key: str
+    job_dir: str
+    builds_host_dir: str
+    cache_host_dir: str
+    reusable_builds: bool
+    slot: int | None
+    gitlab_runner: str
+    variables: dict[str, str] = field(repr=False)
+    cpus: int
+    memory: int
+    platform: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
     """A path in a container. `source` is a host path, or a volume's name where `volume` is true.
 
-    `labels` are those of a volume that the driver creates; `temporary` volumes go with the job.
+    `mode` is Docker's (`ro`, `rw,z`). `labels`, `driver` and `driver_options` are those of a volume that the driver
+    creates (one without labels is the operator's own); `temporary` volumes go with the job.
     """
 
     source: str
@@ -19,15 +52,21 @@ class Mount:
     volume: bool = False
     temporary: bool = False
     labels: dict[str, str] = field(default_factory=dict)
+    driver: str = ""
+    driver_options: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePlan:
-    """An image and how it may be had: one pull attempt per entry of `pull_policies`, in order."""
+    """An image and how it may be had: one pull attempt per entry of `pull_policies`, in order.
+
+    `name` always has a tag or digest, or is an image's id. `alternative` is taken where this one cannot be had.
+    """
 
     name: str
     pull_policies: tuple[str, ...]
     platform: str = ""
+    alternative: ImagePlan | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +75,9 @@ class ContainerPlan:
 
     `entrypoint` None keeps the image's, () clears it; `command` None keeps the image's.
     `environment` becomes part of the container's metadata: no secrets in it.
-    `host_config` is the Engine API's HostConfig, but for mounts and network, which have their own fields.
+    `host_config` is the Engine API's HostConfig, but for mounts and network, which have their own fields, and the
+    seccomp profile, a JSON file on the host whose content belongs in SecurityOpt.
+    `network_mode` "container:NAME" names another container of the plan, whose network this one shares.
     """
 
     role: str
@@ -52,6 +93,7 @@ class ContainerPlan:
     network_mode: str = ""
     network_aliases: tuple[str, ...] = ()
     mac_address: str = ""
+    seccomp_profile: str = ""
     host_config: dict[str, Any] = field(default_factory=dict)
 
 
@@ -60,7 +102,6 @@ class ServicePlan:
     """A service container with the names it answers to and how its readiness is checked.
 
     `wait_port` is HEALTHCHECK_TCP_PORT where the job set it; `wait_seconds` <= 0 means no check.
-    `secret_environment` reaches the container, yet is left out of every print of the plan.
     """
 
     container: ContainerPlan
@@ -81,7 +122,10 @@ class NetworkPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that one job needs. `key` names the job on this host: in names, labels and the state folder."""
+    """All that one job needs. `key` names the job on this host: in names, labels and the state folder.
+
+    `keep_volumes` leaves anonymous volumes behind when containers go. `warnings` are one-liners for the job log.
+    """
 
     key: str
     network: NetworkPlan | None
@@ -90,4 +134,5 @@ class Plan:
     services: tuple[ServicePlan, ...]
     builds_host_dir: str
     reusable_builds: bool
+    keep_volumes: bool = False
     warnings: tuple[str, ...] = ()

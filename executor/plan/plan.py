@@ -1,0 +1,73 @@
+"""The plan of a job: pure decisions, from the job, the settings and what is known of the host."""
+
+from __future__ import annotations
+
+from executor.plan import naming
+from executor.plan.environment import as_environment, open_variables
+from executor.plan.host_config import check_isolation, job_host_config, seccomp_profile
+from executor.plan.images import build_image, helper_image
+from executor.plan.model import BUILD, HELPER, ContainerPlan, Plan
+from executor.plan.mounts import plan_mounts
+from executor.plan.network import connect_job, plan_network
+from executor.plan.request import Request
+from executor.plan.services import effective_entrypoint, plan_services
+from executor.plan.user import build_user
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from executor.job.model import Job
+    from executor.plan.model import Host
+    from executor.plan.mounts import Mounts
+    from executor.settings.model import Settings
+
+
+def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
+    """Decide all that `job` gets under `settings` on `host`.
+
+    Raises `JobError` for what the job may not or cannot have, `OperatorError` for settings that make no sense.
+    """
+    request = Request(job, settings, host)
+    mounts, network = plan_mounts(request), plan_network(request)
+    helper, build = connect_job(request, network, _helper(request, mounts), _build(request, mounts))
+    services = plan_services(request, network, mounts.services)
+    check_isolation(request)
+    return Plan(
+        key=host.key,
+        network=network.own,
+        helper=helper,
+        build=build,
+        services=services,
+        builds_host_dir=host.builds_host_dir,
+        reusable_builds=host.reusable_builds,
+        keep_volumes=settings.docker.volume_keep,
+        warnings=tuple(dict.fromkeys(request.warnings)),
+    )
+
+
+def _helper(request: Request, mounts: Mounts) -> ContainerPlan:
+    """git, caches and artifacts: always the image's own user, and nothing of the job in its metadata."""
+    return ContainerPlan(
+        role=HELPER,
+        name=naming.container_name(request, naming.GITLAB_TYPES[HELPER]),
+        image=helper_image(request),
+        labels=naming.container_labels(request, HELPER),
+        mounts=mounts.helper,
+        seccomp_profile=seccomp_profile(request.docker.security_opt),
+        host_config=job_host_config(request, HELPER, ""),
+    )
+
+
+def _build(request: Request, mounts: Mounts) -> ContainerPlan:
+    written = request.expand(request.job.image.name) or request.expand(request.docker.image)
+    return ContainerPlan(
+        role=BUILD,
+        name=naming.container_name(request, naming.GITLAB_TYPES[BUILD]),
+        image=build_image(request),
+        labels=naming.container_labels(request, BUILD),
+        user=build_user(request),
+        entrypoint=effective_entrypoint(request, request.job.image, "image"),
+        environment=as_environment(open_variables(request)),
+        mounts=mounts.build,
+        seccomp_profile=seccomp_profile(request.docker.security_opt),
+        host_config=job_host_config(request, BUILD, written),
+    )
