@@ -2,13 +2,97 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from executor import errors
 
-DRIVER_PHASES = ("config", "prepare", "run", "cleanup")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# The phases that gitlab-runner calls, and what starts them again in the background: fast, and quiet on success.
+DRIVER = ("config", "prepare", "run", "cleanup")
+COMMANDS = ("exec", "plan")
 
 
 def main() -> None:
     """Run the command that `sys.argv` names and end the process with its exit code."""
-    sys.exit(0)
+    code = dispatch(sys.argv[1:])
+    # Nothing is left to flush or join, and taking the interpreter down costs as much as bringing it up.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def dispatch(arguments: list[str]) -> int:
+    """The exit code of the command in `arguments`."""
+    command, rest = _command(arguments)
+    if command in DRIVER:
+        return _guarded(_phase(command), rest, errors.driver_exit_code, _tell_job)
+    if command in COMMANDS:
+        return _guarded(_phase(command), rest, errors.command_exit_code, _tell_person)
+    from executor.cli.help import answer
+
+    return _guarded(answer, arguments, errors.command_exit_code, _tell_person)
+
+
+def _command(arguments: list[str]) -> tuple[str, list[str]]:
+    """The command's name, and its arguments with the general options (`--config FILE`) that stood before it."""
+    for index, word in enumerate(arguments):
+        if not word.startswith("-") and (index == 0 or arguments[index - 1] not in ("--config", "--runner")):
+            return word, arguments[:index] + arguments[index + 1 :]
+    return "", arguments
+
+
+def _phase(command: str) -> Callable[[list[str]], int]:
+    module = __import__(f"executor.cli.{command}", fromlist=["main"])
+    return module.main  # type: ignore[no-any-return]
+
+
+def _guarded(
+    main: Callable[[list[str]], int],
+    arguments: list[str],
+    exit_code: Callable[[BaseException], int],
+    tell: Callable[[errors.ExecutorError], None],
+) -> int:
+    """Run a command; every failure becomes one message and one exit code."""
+    debug = "--debug" in arguments
+    try:
+        return main([word for word in arguments if word != "--debug"])
+    except errors.ExecutorError as error:
+        failure = error
+    except (errors.Terminated, KeyboardInterrupt) as error:
+        return exit_code(error)
+    except Exception as error:
+        failure = _unexpected(error)
+    if debug:
+        raise failure
+    tell(failure)
+    return exit_code(failure)
+
+
+def _unexpected(error: Exception) -> errors.SystemFailure:
+    """Our own bug, or a fault of the host that nobody foresaw. The text of an exception may hold a job's secrets."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else "?"
+    reason = error.strerror or "" if isinstance(error, OSError) else ""
+    return errors.SystemFailure(
+        f"virida-executor failed ({type(error).__name__} at {place}{': ' if reason else ''}{reason}).",
+        cause="" if reason else "This is a fault of the driver, not of the job.",
+        fix="Retry the job; please report it if it happens again.",
+    )
+
+
+def _tell_job(failure: errors.ExecutorError) -> None:
+    from executor.terminal import log_failure
+
+    log_failure(failure)
+
+
+def _tell_person(failure: errors.ExecutorError) -> None:
+    from executor.terminal import complain
+
+    complain(failure.one_line())

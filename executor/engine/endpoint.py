@@ -1,0 +1,112 @@
+"""Where the Engine listens, and what to say when it does not."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from executor.errors import OperatorError, SystemFailure
+
+if TYPE_CHECKING:
+    from executor.settings.model import DockerSettings
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """An address of the Engine: `unix://PATH` or `tcp://HOST:PORT`, with TLS where `certificates` names a folder."""
+
+    host: str
+    certificates: str = ""
+    verify: bool = False
+
+    @property
+    def local(self) -> bool:
+        """Whether the Engine shares this host's file system."""
+        return self.host.startswith("unix://")
+
+    def connect(self, seconds: float | None) -> socket.socket:
+        """A fresh connection; every failure says what is wrong with this host."""
+        try:
+            return self._connect_unix(seconds) if self.local else self._connect_tcp(seconds)
+        except FileNotFoundError:
+            raise self._absent() from None
+        except ConnectionRefusedError:
+            raise self._refused() from None
+        except PermissionError:
+            raise self._forbidden() from None
+        except (OSError, ValueError) as error:
+            raise SystemFailure(f"Cannot reach the Docker Engine at {self.host}: {error}.") from None
+
+    def _connect_unix(self, seconds: float | None) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(seconds)
+        try:
+            connection.connect(self.host.removeprefix("unix://"))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect_tcp(self, seconds: float | None) -> socket.socket:
+        name, _, port = self.host.partition("://")[2].rstrip("/").rpartition(":")
+        connection = socket.create_connection((name.strip("[]"), int(port)), timeout=10)
+        connection.settimeout(seconds)
+        return self._wrap(connection, name) if self.certificates or self.verify else connection
+
+    def _wrap(self, connection: socket.socket, name: str) -> socket.socket:
+        import ssl
+
+        folder = self.certificates
+        context = ssl.create_default_context(cafile=f"{folder}/ca.pem" if folder else None)
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if folder:
+            context.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
+        return context.wrap_socket(connection, server_hostname=name)
+
+    def _absent(self) -> SystemFailure:
+        return SystemFailure(
+            f"There is no Docker Engine at {self.host}.",
+            cause="It is not installed or not started.",
+            fix="Start it with `systemctl start docker`, then `docker info`.",
+        )
+
+    def _refused(self) -> SystemFailure:
+        return SystemFailure(
+            f"The Docker Engine at {self.host} refuses connections.",
+            cause="It is stopped or starting.",
+            fix="See `systemctl status docker`.",
+        )
+
+    def _forbidden(self) -> OperatorError:
+        user = _user_name()
+        return OperatorError(
+            f"{user} may not open the Docker socket {self.host.removeprefix('unix://')}.",
+            cause="The account that runs gitlab-runner is not in the socket's group.",
+            fix=f"Run `usermod -aG docker {user}` and restart gitlab-runner.",
+        )
+
+
+def find_endpoint(docker: DockerSettings) -> Endpoint:
+    """The Engine of `[runners.docker]`; the DOCKER_* variables of the runner count only where `host` is empty."""
+    if docker.host:
+        return Endpoint(host=docker.host, certificates=docker.tls_cert_path, verify=docker.tls_verify)
+    return Endpoint(
+        host=os.environ.get("DOCKER_HOST") or DEFAULT_HOST,
+        certificates=os.environ.get("DOCKER_CERT_PATH", ""),
+        verify=bool(os.environ.get("DOCKER_TLS_VERIFY")),
+    )
+
+
+def _user_name() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"

@@ -1,0 +1,153 @@
+"""HTTP/1.1 as the Engine speaks it, over a Unix socket or TCP: one connection a request.
+
+Importing `http.client` costs a driver phase 40 ms, and it cannot have several requests under way; this can: `send`
+all of them, then read each reply.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+from executor.errors import SystemFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from executor.engine.endpoint import Endpoint
+
+REPLY_SECONDS = 120.0
+
+
+class Broken(SystemFailure):
+    """The connection to the Engine ended, or what came is not HTTP."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"The Docker Engine stopped answering ({detail}).",
+            cause="It was restarted or crashed.",
+            fix="Check it with `docker info`; the job can be retried.",
+        )
+
+
+class Reply:
+    """The answer to one request. `status` and the headers are read at once, the body when it is asked for."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._file = connection.makefile("rb")
+        self.status = self._read_status()
+        self._headers = dict(self._read_headers())
+
+    def body(self) -> bytes:
+        """The whole body; the connection is closed after it."""
+        try:
+            return b"".join(self.chunks())
+        finally:
+            self.close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body in pieces as they arrive."""
+        if self._headers.get("transfer-encoding") == "chunked":
+            yield from self._chunked()
+        elif "content-length" in self._headers:
+            yield self._exactly(int(self._headers["content-length"]))
+        elif self.status not in (204, 304):
+            yield from iter(lambda: self._guarded_read1(), b"")
+
+    def lines(self) -> Iterator[bytes]:
+        """The body line by line, for streams of JSON values."""
+        rest = b""
+        for chunk in self.chunks():
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from whole
+        if rest:
+            yield rest
+
+    def close(self) -> None:
+        """Give the connection back to the kernel."""
+        self._file.close()
+        self._connection.close()
+
+    def _read_status(self) -> int:
+        line = self._line()
+        parts = line.split(b" ", 2)
+        if len(parts) < 2 or not parts[1].isdigit():
+            raise Broken("no answer" if not line else "an answer that is not HTTP")
+        return int(parts[1])
+
+    def _read_headers(self) -> Iterator[tuple[str, str]]:
+        while line := self._line().strip():
+            name, _, value = line.partition(b":")
+            yield name.decode("latin-1").lower(), value.strip().decode("latin-1").lower()
+
+    def _chunked(self) -> Iterator[bytes]:
+        while size := self._chunk_size():
+            yield self._exactly(size)
+            self._line()
+
+    def _chunk_size(self) -> int:
+        line = self._line().split(b";")[0].strip()
+        try:
+            return int(line, 16)
+        except ValueError:
+            raise Broken("the answer was cut off") from None
+
+    def _exactly(self, size: int) -> bytes:
+        data = self._guarded(lambda: self._file.read(size))
+        if len(data) < size:
+            raise Broken("the answer was cut off")
+        return data
+
+    def _line(self) -> bytes:
+        return self._guarded(self._file.readline)
+
+    def _guarded_read1(self) -> bytes:
+        return self._guarded(lambda: self._file.read1(65536))
+
+    @staticmethod
+    def _guarded(read: Any) -> bytes:
+        try:
+            return read()  # type: ignore[no-any-return]
+        except TimeoutError:
+            raise Broken("no answer in time") from None
+        except OSError as error:
+            raise Broken(error.strerror or "connection lost") from None
+
+
+class Pending:
+    """A request that is under way."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def reply(self) -> Reply:
+        """Wait for the answer."""
+        return Reply(self._connection)
+
+
+def send(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    seconds: float | None = REPLY_SECONDS,
+) -> Pending:
+    """Start a request. `body` becomes JSON; `seconds` bounds each wait for data (None: no bound)."""
+    connection = endpoint.connect(seconds)
+    data = b"" if body is None else json.dumps(body).encode()
+    fields = {
+        "Host": "docker",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(data)),
+        "Connection": "close",
+        **(headers or {}),
+    }
+    head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    try:
+        connection.sendall(head.encode() + b"\r\n" + data)
+    except OSError as error:
+        raise Broken(error.strerror or "connection lost") from None
+    return Pending(connection)

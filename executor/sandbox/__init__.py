@@ -1,0 +1,1 @@
+"""Making the plan real: images, network, volumes, containers, services; and taking all of it away again."""

@@ -1,0 +1,91 @@
+"""The host folders that a job works in: its sources, kept for `GIT_STRATEGY: fetch` one a slot, and its cache.
+
+    <builds_dir>/<runner>/<project>/<slot>[-protected]/     kept: `work` is mounted at builds_dir, `owner` names its job
+    <builds_dir>/<runner>/<project>/job-<key>/              thrown away with the job
+    <cache_dir>/<runner>/<project>[-protected]/             kept, mounted at cache_dir
+
+Protected refs share nothing with others. All folders but the mounted ones keep other users of the host out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from executor.sandbox.state import make_private
+
+WAIT_FOR_SLOT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildsFolder:
+    """`path` is what gets mounted. `owner_file` is the claim on a kept folder, "" for one that goes with the job."""
+
+    path: str
+    owner_file: str = ""
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the next job of the slot finds this job's sources."""
+        return bool(self.owner_file)
+
+
+def claim_builds_folder(base: str, slot: int | None, job_folder: str, *, keep: bool, protected: bool) -> BuildsFolder:
+    """A folder for the job's sources below `base` that no living job uses.
+
+    A kept one where `keep` and the slot is known and free; else one that is thrown away.
+    """
+    if keep and slot is not None:
+        folder = f"{base}/{slot}{'-protected' if protected else ''}"
+        make_private(folder)
+        if _claim(f"{folder}/owner", job_folder):
+            return BuildsFolder(path=_open_to_all(f"{folder}/work"), owner_file=f"{folder}/owner")
+    folder = f"{base}/job-{os.path.basename(job_folder)}"
+    make_private(folder)
+    return BuildsFolder(path=_open_to_all(f"{folder}/work"))
+
+
+def cache_folder(base: str, project_id: int, *, protected: bool) -> str:
+    """The folder of the project's caches."""
+    make_private(base)
+    return _open_to_all(f"{base}/{project_id}{'-protected' if protected else ''}")
+
+
+def release(owner_file: str, job_folder: str) -> None:
+    """Give a kept folder back, if it is still this job's."""
+    if os.path.lexists(owner_file) and os.readlink(owner_file) == job_folder:
+        os.unlink(owner_file)
+
+
+def _claim(owner_file: str, job_folder: str) -> bool:
+    """Take the folder in one step. One whose job has just ended is free in a moment; one whose job is gone, at once."""
+    deadline = time.monotonic() + WAIT_FOR_SLOT_SECONDS
+    while True:
+        try:
+            os.symlink(job_folder, owner_file)
+            return True
+        except FileExistsError:
+            if not _owner_is_leaving(owner_file) or time.monotonic() > deadline:
+                return False
+        time.sleep(0.02)
+
+
+def _owner_is_leaving(owner_file: str) -> bool:
+    """Whether the job that holds the folder has ended; a claim of a job without a folder is void and removed."""
+    try:
+        owner = os.readlink(owner_file)
+    except FileNotFoundError:
+        return True
+    if not os.path.isdir(owner):
+        os.unlink(owner_file)
+        return True
+    return os.path.exists(f"{owner}/ended")
+
+
+def _open_to_all(folder: str) -> str:
+    """A folder for containers: any user in them may write. The one above it is private."""
+    if not os.path.isdir(folder):
+        os.mkdir(folder)
+        os.chmod(folder, 0o777)
+    return folder

@@ -1,0 +1,68 @@
+"""What this host adds to a job: its key, its folders, its slot."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from executor.job.environment import custom_environment, slot
+from executor.job.variables import job_variables
+from executor.plan.model import Host
+from executor.sandbox.context import find_gitlab_runner
+from executor.sandbox.folders import BuildsFolder, cache_folder, claim_builds_folder
+from executor.settings.folders import builds_dir, cache_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from executor.job.model import Job
+    from executor.sandbox.context import Context
+
+FETCH = "fetch"
+
+
+def new_key(job: Job) -> str:
+    """A name for this attempt of the job that no other has had on this host."""
+    return f"{job.id}-{os.urandom(4).hex()}"
+
+
+def claim_host(
+    context: Context, environ: Mapping[str, str], job_folder: str, runner_pid: int
+) -> tuple[Host, BuildsFolder]:
+    """The job's place on this host. Its folder for the sources is claimed with it."""
+    job, settings = context.job, context.settings
+    variables = job_variables(job, custom_environment(environ))
+    own_slot = slot(environ, job)
+    runner = settings.runner.short_token or "local"
+    builds = claim_builds_folder(
+        f"{builds_dir(settings)}/{runner}/{job.project_id}",
+        own_slot,
+        job_folder,
+        keep=_keeps_sources(job, variables),
+        protected=job.protected,
+    )
+    host = Host(
+        key=os.path.basename(job_folder),
+        job_dir=job_folder,
+        builds_host_dir=builds.path,
+        cache_host_dir=cache_folder(f"{cache_dir(settings)}/{runner}", job.project_id, protected=job.protected),
+        reusable_builds=builds.reusable,
+        slot=own_slot,
+        gitlab_runner=find_gitlab_runner(settings, runner_pid),
+        variables=variables,
+        cpus=os.cpu_count() or 1,
+        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        platform=f"linux/{_architecture()}",
+    )
+    return host, builds
+
+
+def _keeps_sources(job: Job, variables: Mapping[str, str]) -> bool:
+    """Only `fetch` finds the last job's sources; the runner takes it by default where GitLab allows it."""
+    strategy = variables.get("GIT_STRATEGY", "")
+    return strategy == FETCH or (not strategy and job.allow_git_fetch)
+
+
+def _architecture() -> str:
+    machine = os.uname().machine
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7"}.get(machine, machine)

@@ -1,0 +1,195 @@
+"""Getting images as the pull policies say: local ones looked up, others pulled, one attempt a policy."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from executor.engine.client import EngineError
+from executor.errors import ExecutorError, JobError, OperatorError, SystemFailure
+from executor.terminal import log, log_warning
+
+if TYPE_CHECKING:
+    from executor.engine.client import Answer, Engine
+    from executor.plan.model import ImagePlan
+    from executor.sandbox.credentials import Credentials
+
+ATTEMPTS = 3
+PAUSE_SECONDS = 2.0
+NETWORK_TROUBLE = (
+    "dial tcp",
+    "connection refused",
+    "connection reset",
+    "no such host",
+    "i/o timeout",
+    "tls handshake",
+    "client.timeout exceeded",
+    "request canceled",
+    "toomanyrequests",
+    "eof",
+    "500 internal",
+    "502 bad gateway",
+    "503 service unavailable",
+    "504 gateway",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalImage:
+    """An image that the Engine holds. `how` tells a reader where it came from."""
+
+    id: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    user: str
+    exposed_ports: tuple[str, ...]
+    environment: tuple[str, ...]
+    digest: str
+    how: str
+
+
+class Images:
+    """The images of one job; `credentials` are those that fit each registry."""
+
+    def __init__(self, engine: Engine, credentials: Credentials) -> None:
+        self._engine = engine
+        self._credentials = credentials
+        self._asked: dict[str, Answer] = {}
+        self._had: dict[ImagePlan, LocalImage] = {}
+
+    def look_up(self, plans: list[ImagePlan]) -> None:
+        """Ask the Engine for all of them at once; `get` takes the answers."""
+        for plan in plans:
+            if plan.name not in self._asked:
+                self._asked[plan.name] = self._engine.inspect_image(plan.name)
+
+    def get(self, plan: ImagePlan) -> LocalImage:
+        """The image, pulled if its policies want that. Failing policies are told one by one, then who is to blame."""
+        if plan not in self._had:
+            self._had[plan] = self._or_alternative(plan)
+        return self._had[plan]
+
+    def _or_alternative(self, plan: ImagePlan) -> LocalImage:
+        if plan.alternative is None:
+            return self._first_that_works(plan)
+        present = self._present(plan.name)
+        if present:
+            return _described(present, f"local, {_age(present)}")
+        return self._or_alternative(plan.alternative)
+
+    def _first_that_works(self, plan: ImagePlan) -> LocalImage:
+        present = self._present(plan.name)
+        failure: ExecutorError | None = None
+        for policy in plan.pull_policies:
+            if failure:
+                log_warning(f"{failure.what} Trying the next pull policy: {policy}.")
+            try:
+                return self._by_policy(policy, plan, present)
+            except ExecutorError as error:
+                failure = error
+        raise failure or SystemFailure(f"No pull policy for {plan.name}.")
+
+    def _by_policy(self, policy: str, plan: ImagePlan, present: dict[str, Any] | None) -> LocalImage:
+        if present and (policy != "always" or plan.name.startswith("sha256:")):
+            return _described(present, f"local, {_age(present)}")
+        if policy == "never":
+            raise _absent(plan)
+        seconds = self._pull(plan)
+        pulled = self._present(plan.name)
+        if pulled is None:
+            raise SystemFailure(f"{plan.name} was pulled, but the Engine does not have it.")
+        return _described(pulled, f"pulled in {seconds:.1f} s")
+
+    def _present(self, name: str) -> dict[str, Any] | None:
+        answer = self._asked.pop(name, None) or self._engine.inspect_image(name)
+        try:
+            return dict(answer.value())
+        except EngineError as error:
+            if error.status != 404:
+                raise
+            return None
+
+    def _pull(self, plan: ImagePlan) -> float:
+        """Pull the image; seconds it took. Trouble of the network is worth another attempt, nothing else is."""
+        began = time.monotonic()
+        log(f"Pulling {plan.name} ...")
+        for attempt in range(1, ATTEMPTS + 1):
+            message = self._pull_once(plan)
+            if message is None:
+                return time.monotonic() - began
+            if not _network_trouble(message) or attempt == ATTEMPTS:
+                raise _pull_failure(plan, message)
+            time.sleep(PAUSE_SECONDS * attempt)
+        raise AssertionError("unreachable")
+
+    def _pull_once(self, plan: ImagePlan) -> str | None:
+        """The Engine's complaint, None where the pull went well."""
+        reference, tag = split_reference(plan.name)
+        header = self._credentials.header_for(reference)
+        try:
+            for progress in self._engine.pull_image(reference, tag=tag, platform=plan.platform, credentials=header):
+                if "error" in progress:
+                    return str(progress["error"])
+        except EngineError as error:
+            return error.message
+        return None
+
+
+def split_reference(name: str) -> tuple[str, str]:
+    """An image's name as repository and tag (or digest)."""
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return repository, digest
+    head, _, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return (f"{head}/{repository}" if head else repository), tag or "latest"
+
+
+def _described(image: dict[str, Any], how: str) -> LocalImage:
+    config = image.get("Config") or {}
+    return LocalImage(
+        id=image["Id"],
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        user=config.get("User") or "",
+        exposed_ports=tuple(config.get("ExposedPorts") or ()),
+        environment=tuple(config.get("Env") or ()),
+        digest=next(iter(image.get("RepoDigests") or ()), ""),
+        how=how,
+    )
+
+
+def _age(image: dict[str, Any]) -> str:
+    """How long ago the image came to this host."""
+    from executor.sandbox.ages import ago
+
+    return f"came {ago((image.get('Metadata') or {}).get('LastTagTime') or image.get('Created') or '')}"
+
+
+def _network_trouble(message: str) -> bool:
+    lowered = message.lower()
+    return any(sign in lowered for sign in NETWORK_TROUBLE)
+
+
+def _absent(plan: ImagePlan) -> OperatorError:
+    return OperatorError(
+        f"IMAGE NOT FOUND: {plan.name} is not on this host.",
+        cause='The pull policy "never" allows no pull.',
+        fix=f"Run `docker pull {plan.name}` on the runner's host, or choose another `pull_policy`.",
+    )
+
+
+def _pull_failure(plan: ImagePlan, message: str) -> ExecutorError:
+    """Who has to act: a registry that cannot be reached is worth a retry, a wrong name or password is not."""
+    if _network_trouble(message):
+        return SystemFailure(
+            f"REGISTRY UNREACHABLE: {plan.name} could not be pulled ({message}).",
+            cause="The registry or the network is down, or it asks for patience.",
+            fix=f"Try `docker pull {plan.name}` on the runner's host.",
+        )
+    return JobError(
+        f"IMAGE NOT FOUND: {plan.name} could not be pulled ({message}).",
+        cause="The name is wrong, or the registry wants credentials that the job does not have.",
+        fix="Check `image:` and `services:` of the job, and DOCKER_AUTH_CONFIG for a private registry.",
+    )

@@ -1,0 +1,88 @@
+"""Finding what crashes left: jobs whose runner is gone, and labelled things of jobs that have no state.
+
+Never a global prune: only things that carry our label and this state folder's name are looked at, and of those only
+the ones whose job no longer lives.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from executor.errors import ExecutorError
+from executor.plan.naming import OURS
+from executor.sandbox.liveness import lives
+from executor.sandbox.state import load, mark_ended
+from executor.sandbox.teardown import engine_in, remove_job
+
+if TYPE_CHECKING:
+    from executor.engine.client import Engine
+
+STATE_LABEL = f"{OURS}state"
+
+# A job's folder exists a moment before its state does.
+BIRTH_SECONDS = 60.0
+
+
+def dead_jobs(state_dir: str) -> list[str]:
+    """Folders of jobs that nobody will end any more."""
+    jobs = f"{state_dir}/jobs"
+    folders = [f"{jobs}/{name}" for name in sorted(os.listdir(jobs))] if os.path.isdir(jobs) else []
+    return [folder for folder in folders if _is_dead(folder)]
+
+
+def sweep(state_dir: str, engine: Engine) -> None:
+    """Remove all dead jobs of this state folder and the labelled things that belong to none of its jobs."""
+    for folder in dead_jobs(state_dir):
+        end_job(folder)
+    for folder in _stateless(state_dir, engine):
+        remove_job(engine, folder, {})
+
+
+def end_job(folder: str) -> None:
+    """Mark a job ended and remove what is left of it. What fails now is left for the next sweep."""
+    mark_ended(folder)
+    facts = _facts(folder)
+    try:
+        remove_job(engine_in(facts), folder, facts)
+    except ExecutorError:
+        return
+
+
+def _is_dead(folder: str) -> bool:
+    """Whether the job of `folder` is over or its runner gone.
+
+    One that has ended is somebody else's to remove, unless that one died as well.
+    """
+    try:
+        facts = load(folder)
+    except ExecutorError:
+        return _older_than(folder, BIRTH_SECONDS)
+    if os.path.exists(f"{folder}/ended"):
+        return _older_than(f"{folder}/ended", BIRTH_SECONDS)
+    return not lives(facts["claim"])
+
+
+def _older_than(path: str, seconds: float) -> bool:
+    try:
+        return time.time() - os.stat(path).st_mtime > seconds
+    except FileNotFoundError:
+        return False
+
+
+def _stateless(state_dir: str, engine: Engine) -> set[str]:
+    """Job folders that labels of this state folder name and that do not exist."""
+    named: set[str] = set()
+    for kind in ("containers", "networks", "volumes"):
+        found = engine.labelled(kind, STATE_LABEL).value() or []
+        things = found.get("Volumes") or [] if isinstance(found, dict) else found
+        named |= {str((thing.get("Labels") or {}).get(STATE_LABEL)) for thing in things}
+    return {folder for folder in named if os.path.dirname(folder) == f"{state_dir}/jobs" and not os.path.isdir(folder)}
+
+
+def _facts(folder: str) -> dict[str, Any]:
+    try:
+        return load(folder)
+    except ExecutorError:
+        return {}

@@ -1,0 +1,62 @@
+"""Whether a job is still somebody's: its runner lives and has not finished with it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+RUNNER = "gitlab-runner"
+
+
+def claim_of_caller() -> dict[str, Any]:
+    """Who this job belongs to: the process that called us, told apart from a later one of the same number."""
+    runner = _runner_above(os.getppid())
+    return {"pid": runner, "started": _start_time(runner), "boot": _boot_id(), "folder": os.environ["TMPDIR"]}
+
+
+def lives(claim: Mapping[str, Any]) -> bool:
+    """Whether the runner of `claim` still runs, and still keeps the attempt's folder.
+
+    The runner removes that folder when the job is over, whatever became of `cleanup`.
+    """
+    return (
+        claim["boot"] == _boot_id() and claim["started"] == _start_time(claim["pid"]) and os.path.isdir(claim["folder"])
+    )
+
+
+def _runner_above(caller: int) -> int:
+    """The gitlab-runner that is our ancestor, else the caller itself: a wrapper script ends with its call."""
+    pid = caller
+    while pid > 1:
+        name, parent = _name_and_parent(pid)
+        if name.startswith(RUNNER):
+            return pid
+        pid = parent
+    return caller
+
+
+def _name_and_parent(pid: int) -> tuple[str, int]:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            head, _, rest = file.read().rpartition(")")
+    except OSError:
+        return "", 0
+    return head.partition("(")[2], int(rest.split()[1])
+
+
+def _start_time(pid: int) -> str:
+    """When the process started, in clock ticks since boot; "" where there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _boot_id() -> str:
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()

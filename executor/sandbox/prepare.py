@@ -1,0 +1,134 @@
+"""From the plan to a living sandbox: images, volumes, network, containers, in as few waits as the Engine allows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from executor.engine.client import EngineError
+from executor.errors import JobError, OperatorError
+from executor.plan.entrypoint import command
+from executor.sandbox.environment_file import wrapped_entrypoint
+from executor.sandbox.payload import container_body, network_body, volume_body
+from executor.sandbox.services import Waiting, tcp_ports, wait_for_services
+from executor.stages.loop import loop_command
+from executor.terminal import log, log_warning
+
+if TYPE_CHECKING:
+    from executor.engine.client import Answer, Engine
+    from executor.plan.model import ContainerPlan, Plan, ServicePlan
+    from executor.sandbox.images import Images, LocalImage
+
+HELPER_UMASK = "0000"
+
+
+class Sandbox:
+    """Makes one job's plan real. `variables` are for an entrypoint that wants them."""
+
+    def __init__(self, engine: Engine, images: Images, plan: Plan, job_folder: str, variables: dict[str, str]) -> None:
+        self._engine = engine
+        self._images = images
+        self._plan = plan
+        self._job_folder = job_folder
+        self._variables = variables
+
+    def build(self) -> None:
+        """Everything up to ready services; each failure says whose it is."""
+        began = time.monotonic()
+        network = self._create_network()
+        self._get_images()
+        self._create_volumes()
+        if network:
+            _value(network, self._plan.helper)
+        helper, build = self._create(self._plan.helper), self._create(self._plan.build)
+        services = [self._create_service(service) for service in self._plan.services]
+        _value(helper, self._plan.helper)
+        _value(build, self._plan.build)
+        waiting = [self._waiting(service, answer) for service, answer in services]
+        self._start(waiting)
+        log(f"started in {time.monotonic() - began:.2f} s")
+        wait_for_services(self._engine, waiting)
+
+    def _create_network(self) -> Answer | None:
+        return self._engine.create_network(network_body(self._plan.network)) if self._plan.network else None
+
+    def _get_images(self) -> None:
+        plans = [self._plan.build, self._plan.helper, *(service.container for service in self._plan.services)]
+        self._images.look_up([plan.image for plan in plans])
+        for plan in plans:
+            image = self._images.get(plan.image)
+            if plan is not self._plan.helper:
+                log(f"image   {plan.image.name}{_digest(image)}  {image.how}")
+
+    def _create_volumes(self) -> None:
+        plans = [self._plan.helper, self._plan.build, *(service.container for service in self._plan.services)]
+        volumes = {mount.source: mount for plan in plans for mount in plan.mounts if mount.labels}
+        for answer in [self._engine.create_volume(volume_body(mount)) for mount in volumes.values()]:
+            answer.value()
+
+    def _create(self, plan: ContainerPlan) -> Answer:
+        """Ask for the helper or the build container, with the stage loop as its command."""
+        image = self._images.get(plan.image)
+        umask = HELPER_UMASK if plan is self._plan.helper else ""
+        loop = loop_command(umask=umask, shared_processes=bool(plan.host_config.get("PidMode")))
+        override, words = command(plan.entrypoint, image.entrypoint, loop)
+        entrypoint = image.entrypoint if override is None else override
+        if entrypoint and any(entrypoint):
+            override = wrapped_entrypoint(f"{self._job_folder}/{plan.role}/ctl", entrypoint, self._variables)
+        body = container_body(plan, image, entrypoint=override, command=words)
+        return self._engine.create_container(plan.name, body, platform=plan.image.platform)
+
+    def _create_service(self, service: ServicePlan) -> tuple[ServicePlan, Answer]:
+        plan = service.container
+        body = container_body(plan, self._images.get(plan.image), entrypoint=plan.entrypoint, command=plan.command)
+        return service, self._engine.create_container(plan.name, body, platform=plan.image.platform)
+
+    def _waiting(self, service: ServicePlan, answer: Answer) -> Waiting:
+        container = str(_value(answer, service.container)["Id"])
+        ports = tcp_ports(service, self._images.get(service.container.image))
+        return Waiting(service=service, container=container, ports=ports)
+
+    def _start(self, waiting: list[Waiting]) -> None:
+        """Services and helper start side by side; the build container joins the helper's network, so comes after."""
+        starts = [(one.service.container, self._engine.start_container(one.container)) for one in waiting]
+        _value(self._engine.start_container(self._plan.helper.name), self._plan.helper)
+        _value(self._engine.start_container(self._plan.build.name), self._plan.build)
+        for plan, answer in starts:
+            try:
+                answer.value()
+            except EngineError as error:
+                log_warning(f"Service {plan.image.name} could not be started: {error.message}")
+
+
+def _digest(image: LocalImage) -> str:
+    short = image.digest.partition("@")[2][:19]
+    return f"@{short}…" if short else ""
+
+
+def _value(answer: Answer, plan: ContainerPlan) -> Any:
+    """The answer's value; a refusal in words that say who has to act."""
+    try:
+        return answer.value()
+    except EngineError as error:
+        raise _explained(error, plan) from None
+
+
+def _explained(error: EngineError, plan: ContainerPlan) -> Exception:
+    message = error.message
+    if "executable file not found" in message or ("exec" in message and "no such file or directory" in message):
+        return JobError(
+            f"IMAGE WITHOUT A SHELL: {plan.image.name} cannot run `sh` ({message}).",
+            cause="Job scripts need bash or sh in the image, behind an entrypoint that can be started.",
+            fix="Choose an image with a shell (often the `-debug` or `-alpine` variant), or correct `entrypoint`.",
+        )
+    if "unable to find user" in message or "no matching entries in passwd file" in message:
+        return JobError(
+            f"UNKNOWN USER: {plan.image.name} has no user {plan.user!r}.",
+            fix="Correct `image:docker:user` of the job or `user` under [runners.docker], or use a numeric id.",
+        )
+    if error.status in (400, 409) or "invalid" in message.lower():
+        return OperatorError(
+            f"The Docker Engine refuses the {plan.role} container: {message}",
+            fix="Check [runners.docker] in config.toml; `executor plan` shows what is asked for.",
+        )
+    return error

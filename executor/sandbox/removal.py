@@ -1,0 +1,37 @@
+"""Removing folders that containers wrote in: their files may belong to any user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from executor.engine.client import Engine
+
+
+def remove_tree(path: str, engine: Engine | None = None, image: str = "") -> None:
+    """Remove a folder; what this account may not remove goes through a container of `image`, as root.
+
+    Never follows links. A folder that is gone already is fine.
+    """
+    if not os.path.lexists(path):
+        return
+    shutil.rmtree(path, onerror=lambda *_: None)
+    if os.path.lexists(path) and engine and image:
+        _remove_in_container(path, engine, image)
+        shutil.rmtree(path, onerror=lambda *_: None)
+
+
+def _remove_in_container(path: str, engine: Engine, image: str) -> None:
+    """Empty the folder from inside a container, where we are root."""
+    body = {
+        "Image": image,
+        "User": "0",
+        "Entrypoint": ["find", "/virida-removal", "-mindepth", "1", "-delete"],
+        "HostConfig": {"NetworkMode": "none", "Binds": [f"{path}:/virida-removal"]},
+    }
+    container = str(engine.ask("POST", "/containers/create", body).value()["Id"])
+    engine.start_container(container).settle()
+    engine.wait_container(container).settle()
+    engine.remove_container(container).settle()

@@ -1,0 +1,93 @@
+"""Taking a job's sandbox away: containers, volumes, network, folders, found by the job's own label.
+
+Nothing here trusts the state file: a job that was killed while it prepared has things that no state names.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from executor.engine.client import Engine, EngineError
+from executor.engine.endpoint import Endpoint
+from executor.plan.naming import OURS
+from executor.sandbox.folders import release
+from executor.sandbox.removal import remove_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from executor.engine.client import Answer
+
+
+def remove_job(engine: Engine, job_folder: str, facts: dict[str, Any]) -> None:
+    """Remove everything of one job. May run several times, at once with others, with half of it gone already."""
+    label = f"{OURS}job={os.path.basename(job_folder)}"
+    containers = _ids(engine.labelled("containers", label))
+    _settle(engine.kill_container(container) for container in containers)
+    _free_sources(facts, job_folder)
+    _settle(engine.remove_container(container, volumes=not facts.get("volume_keep")) for container in containers)
+    _settle(engine.remove_volume(name) for name in _temporary_volumes(engine, label))
+    for network in _ids(engine.labelled("networks", label)):
+        _remove_network(engine, network)
+    for folder in (facts.get("throw_away", ""), job_folder):
+        if folder:
+            remove_tree(folder, engine, str(facts.get("helper_image", "")))
+
+
+def engine_in(facts: dict[str, Any]) -> Engine:
+    """The Engine that made the job's things; the default one where the state does not say."""
+    from executor.sandbox.workplace import engine_of
+    from executor.settings.model import DockerSettings
+
+    if facts.get("engine"):
+        return engine_of(facts)
+    from executor.engine.endpoint import find_endpoint
+
+    endpoint: Endpoint = find_endpoint(DockerSettings())
+    return Engine(endpoint)
+
+
+def _free_sources(facts: dict[str, Any], job_folder: str) -> None:
+    """Nothing of the job writes any more: the slot's next job may have the kept folder."""
+    if facts.get("owner_file"):
+        _wipe_secrets(os.path.dirname(str(facts["owner_file"])))
+        release(str(facts["owner_file"]), job_folder)
+
+
+def _wipe_secrets(slot_folder: str) -> None:
+    """Remove `<project>.tmp` of a kept folder: it holds file variables and the job's token when the job was cut off."""
+    work = f"{slot_folder}/work"
+    for parent, folders, _ in os.walk(work):
+        if parent.count("/") - work.count("/") > 3:
+            folders.clear()
+            continue
+        for name in [name for name in folders if name.endswith(".tmp")]:
+            remove_tree(f"{parent}/{name}")
+            folders.remove(name)
+        if ".git" in folders:
+            folders.clear()
+
+
+def _remove_network(engine: Engine, network: str) -> None:
+    """Remove a network with whatever a job attached to it."""
+    try:
+        attached = engine.ask("GET", f"/networks/{network}").value().get("Containers") or {}
+    except EngineError:
+        return
+    _settle(engine.remove_container(container) for container in attached)
+    engine.remove_network(network).settle()
+
+
+def _temporary_volumes(engine: Engine, label: str) -> list[str]:
+    return [str(volume["Name"]) for volume in engine.labelled("volumes", label).value().get("Volumes") or []]
+
+
+def _ids(answer: Answer) -> list[str]:
+    return [str(thing["Id"]) for thing in answer.value() or []]
+
+
+def _settle(answers: Iterable[Answer]) -> None:
+    """Wait for all of them, which were asked at once."""
+    for answer in list(answers):
+        answer.settle()

@@ -1,0 +1,95 @@
+"""The host's end of the stage loop: FIFOs in a folder that the container sees read-only.
+
+On the hot path: no imports but these.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+COPY_SIZE = 1 << 16
+
+
+class NotListening(Exception):
+    """No loop reads the `go` FIFO: the container has not started it yet, or is dead."""
+
+
+class Channel:
+    """One container's control folder. `folder` is the host's path of it."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def create(folder: str) -> Channel:
+        """Make the control folder with its two FIFOs. The folder above it keeps other users of the host out."""
+        os.mkdir(folder)
+        for name in ("go", "status"):
+            _make_fifo(f"{folder}/{name}")
+        os.chmod(folder, 0o755)  # noqa: S103 (any user of the container)
+        return Channel(folder)
+
+    def unfinished(self) -> list[str]:
+        """Ids of stages whose driver died before they ended."""
+        return [name.removesuffix(".script") for name in os.listdir(self.folder) if name.endswith(".script")]
+
+    def open_status(self) -> int:
+        """The descriptor that hears of stages' ends, and of the container's own by hanging up."""
+        return os.open(f"{self.folder}/status", os.O_RDONLY | os.O_NONBLOCK)
+
+    def new_stage(self, script: str) -> Stage:
+        """Lay `script` (a path) ready and open its output. Nothing runs before `start`."""
+        stage = Stage(self.folder, f"{os.getpid()}-{time.monotonic_ns()}")
+        stage.lay(script)
+        return stage
+
+    def discard(self, stage_id: str) -> None:
+        """Remove what is left of a stage."""
+        for suffix in ("script", "out", "err"):
+            path = f"{self.folder}/{stage_id}.{suffix}"
+            if os.path.lexists(path):
+                os.unlink(path)
+
+
+class Stage:
+    """One script on its way through the loop: `out` and `err` are descriptors that read what it writes."""
+
+    def __init__(self, folder: str, stage_id: str) -> None:
+        self._base = f"{folder}/{stage_id}"
+        self._go = f"{folder}/go"
+        self.id = stage_id
+
+    def lay(self, script: str) -> None:
+        """Copy the script into the folder, make the FIFOs, open their reading ends."""
+        for name in ("out", "err"):
+            _make_fifo(f"{self._base}.{name}")
+        self.out = os.open(f"{self._base}.out", os.O_RDONLY | os.O_NONBLOCK)
+        self.err = os.open(f"{self._base}.err", os.O_RDONLY | os.O_NONBLOCK)
+        _copy(script, f"{self._base}.script")
+
+    def start(self) -> None:
+        """Tell the loop to run it; `NotListening` where there is no loop."""
+        try:
+            go = os.open(self._go, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            raise NotListening(str(error)) from None
+        os.write(go, f"{self.id}\n".encode())
+        os.close(go)
+
+
+def _make_fifo(path: str) -> None:
+    """A FIFO that every user of the container may open, whatever this process's umask."""
+    os.mkfifo(path)
+    os.chmod(path, 0o666)  # noqa: S103 (any user of the container)
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a script; its reader in the container may be any user."""
+    reading = os.open(source, os.O_RDONLY)
+    writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    while data := os.read(reading, COPY_SIZE):
+        os.write(writing, data)
+    os.fchmod(writing, 0o644)
+    os.close(writing)
+    os.close(reading)

@@ -1,0 +1,55 @@
+"""A container that died under its stage: what happened to it, and the exit code that stands for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from executor.engine.client import EngineError
+from executor.errors import JobError, SystemFailure
+from executor.job.stages import HELPER
+from executor.sandbox.state import load
+from executor.sandbox.workplace import engine_of
+from executor.terminal import log_failure
+
+if TYPE_CHECKING:
+    from executor.engine.client import Engine
+
+KILLED = 137
+
+
+def exit_code_of_dead_container(job_folder: str, role: str) -> int:
+    """Say in the job log why the container died; the exit code for the stage. A dead helper is a system failure."""
+    facts = load(job_folder)
+    state = _last_state(engine_of(facts), facts["containers"][role])
+    failure = _explain(role, state)
+    if role == HELPER:
+        raise failure
+    log_failure(failure)
+    return int(state.get("ExitCode", KILLED)) or KILLED
+
+
+def _last_state(engine: Engine, container: str) -> dict[str, Any]:
+    """The Engine's last word on the container; empty where it is gone or the Engine does not answer."""
+    try:
+        return dict(engine.inspect_container(container).value()["State"])
+    except EngineError:
+        return {}
+
+
+def _explain(role: str, state: dict[str, Any]) -> SystemFailure | JobError:
+    name = f"The {role} container"
+    if not state:
+        return SystemFailure(f"{name} was removed while the stage ran.", cause="Not by this job: from outside.")
+    if state.get("OOMKilled"):
+        return JobError(
+            f"OUT OF MEMORY: the kernel killed {name.lower()}.",
+            cause="The job needs more memory than its limit.",
+            fix="Let the job use less, or ask the operator for a higher `memory` under [runners.docker].",
+        )
+    return SystemFailure(f"{name} ended while the stage ran (exit code {state.get('ExitCode')}).", cause=_cause(state))
+
+
+def _cause(state: dict[str, Any]) -> str:
+    if state.get("ExitCode") == KILLED:
+        return "It was killed from outside, or the script killed its first process."
+    return "Its first process ended; the script may have stopped it."

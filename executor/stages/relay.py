@@ -1,0 +1,113 @@
+"""Passing a stage's output on, byte for byte, until the loop says that the stage has ended.
+
+On the hot path: no imports but these.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from executor.stages.channel import COPY_SIZE, Stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What was written just before the end is in the FIFOs already; a process that survived the sweep may hold them open.
+DRAIN_SECONDS = 0.2
+
+
+class Relay:
+    """The output of one stage on its way to our own standard output and error.
+
+    `status` is the loop's status FIFO, `wake` a descriptor that becomes readable when this process is told to stop.
+    `words` is what the loop has said so far.
+    """
+
+    def __init__(self, stage: Stage, status: int, wake: int) -> None:
+        self._stage = stage
+        self._status = status
+        self._wake = wake
+        self._sinks = {stage.out: 1, stage.err: 2}
+        self._poll = select.poll()
+        for descriptor in (stage.out, stage.err, status, wake):
+            self._poll.register(descriptor, select.POLLIN)
+        self.words = b""
+
+    def until_end(self, on_wake: Callable[[], float | None]) -> int | None:
+        """Pass output on until the stage has ended; its exit code, or None where the container died under it.
+
+        `on_wake` is called when `wake` speaks and again when the seconds it returned are over (None: no limit).
+        """
+        deadline: float | None = None
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ready = self._poll.poll(None if left is None else left * 1000)
+            if not ready or self._woken(ready):
+                deadline = _after(on_wake())
+            self._pass_on(ready)
+            if (ended := self._ended(ready)) is not None:
+                self._drain()
+                return None if ended < 0 else ended
+
+    def _woken(self, ready: list[tuple[int, int]]) -> bool:
+        if not any(descriptor == self._wake for descriptor, _ in ready):
+            return False
+        os.read(self._wake, COPY_SIZE)
+        return True
+
+    def _pass_on(self, ready: list[tuple[int, int]]) -> None:
+        for descriptor, _ in ready:
+            if descriptor in self._sinks:
+                self._copy(descriptor)
+
+    def _copy(self, descriptor: int) -> None:
+        data = os.read(descriptor, COPY_SIZE)
+        if data:
+            write_all(self._sinks[descriptor], data)
+        else:
+            self._poll.unregister(descriptor)
+            del self._sinks[descriptor]
+
+    def _ended(self, ready: list[tuple[int, int]]) -> int | None:
+        """The stage's exit code once the loop has told it; -1 where the loop itself is gone."""
+        events = dict(ready).get(self._status, 0)
+        if events & select.POLLIN:
+            self.words += os.read(self._status, COPY_SIZE)
+            return exit_code_in(self.words, self._stage.id)
+        return -1 if events & select.POLLHUP else None
+
+    def _drain(self) -> None:
+        """Empty the FIFOs: all writers are gone, or have had their time."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        self._poll.unregister(self._status)
+        self._poll.unregister(self._wake)
+        while self._sinks and (left := deadline - time.monotonic()) > 0:
+            self._pass_on(self._poll.poll(left * 1000))
+
+
+def exit_code_in(words: bytes, stage_id: str) -> int | None:
+    """The exit code of `stage_id` among the loop's lines, None while it has not come. Other lines are of others."""
+    for line in words.split(b"\n")[:-1]:
+        name, _, code = line.partition(b" ")
+        if name == stage_id.encode() and code.isdigit():
+            return int(code)
+    return None
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write everything. A reader that is gone is no reason to stop: the stage must still be ended properly."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except BrokenPipeError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, descriptor)
+        os.close(null)
+
+
+def _after(seconds: float | None) -> float | None:
+    return None if seconds is None else time.monotonic() + seconds

@@ -1,0 +1,106 @@
+"""One stage from its script to its exit code.
+
+On the hot path: what only a failure or a cancel needs is imported there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from executor.stages.channel import Channel, NotListening, Stage
+from executor.stages.relay import Relay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from executor.stages.ending import Ending
+
+
+def run_stage(job_folder: str, role: str, script: str) -> int:
+    """Run `script` (a path) in the job's container of `role`; the exit code of its shell.
+
+    Output goes to our standard output and error as it comes. SIGTERM and SIGINT end the stage: asked, then killed.
+    """
+    return StageRun(job_folder, role).run(script)
+
+
+class StageRun:
+    """The run of one stage in one container."""
+
+    def __init__(self, job_folder: str, role: str) -> None:
+        self.job_folder = job_folder
+        self.role = role
+        self.channel = Channel(f"{job_folder}/{role}/ctl")
+        self._ending: Ending | None = None
+
+    def run(self, script: str) -> int:
+        """Run the script; see `run_stage`."""
+        wake = _wake_on_signals()
+        self._end_leftovers()
+        status = self.channel.open_status()
+        stage = self.channel.new_stage(script)
+        try:
+            if (ended := self._start(stage, wake)) is not None:
+                return ended
+            return self._finish(Relay(stage, status, wake))
+        finally:
+            self.channel.discard(stage.id)
+
+    def _start(self, stage: Stage, wake: int) -> int | None:
+        """Start the stage; where the container ended instead of listening, the exit code of its own command."""
+        try:
+            stage.start()
+            return None
+        except NotListening:
+            from executor.stages.waking import start_when_listening
+
+            return start_when_listening(self, stage, wake)
+
+    def _finish(self, relay: Relay) -> int:
+        code = relay.until_end(lambda: self._end(relay))
+        self._remember_loop(relay.words)
+        if code is None:
+            from executor.stages.fate import exit_code_of_dead_container
+
+            return exit_code_of_dead_container(self.job_folder, self.role)
+        # What a script makes of SIGTERM says nothing: the runner's own wrapper may exit 0 after it.
+        return code or 143 if self._ending else code
+
+    def _end(self, relay: Relay) -> float:
+        """Take the next step to end the stage; seconds until the one after it."""
+        self._remember_loop(relay.words)
+        if self._ending is None:
+            from executor.stages.ending import Ending
+
+            self._ending = Ending(self.job_folder, self.role)
+        return self._ending.next_step()
+
+    def _end_leftovers(self) -> None:
+        """A stage whose driver was killed runs on: end it, or the loop never comes to ours."""
+        for stage_id in self.channel.unfinished():
+            from executor.stages.ending import end_abandoned
+
+            end_abandoned(self.job_folder, self.role)
+            self.channel.discard(stage_id)
+
+    def _remember_loop(self, words: bytes) -> None:
+        """Keep the loop's first words, its pid and the processes older than it, for who must end a stage."""
+        for line in words.split(b"\n"):
+            if line.startswith(b"ready "):
+                remember_loop(self.job_folder, self.role, line.decode())
+
+
+def remember_loop(job_folder: str, role: str, line: str) -> None:
+    """Store the loop's `ready PID BASELINE`."""
+    with open(f"{job_folder}/{role}/loop", "w") as file:
+        file.write(line)
+
+
+def _wake_on_signals() -> int:
+    """A descriptor that becomes readable when this process is told to stop."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return reading

@@ -1,0 +1,88 @@
+"""A container whose stage loop does not listen: its entrypoint is still busy, or it has ended.
+
+An image whose entrypoint never runs its command does the job by itself, as under the docker executor: what it wrote
+and its exit code are the stage's. A container that ended after it had listened is started again.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import TYPE_CHECKING, Any
+
+from executor.engine.client import EngineError
+from executor.errors import SystemFailure, Terminated
+from executor.sandbox.state import load
+from executor.sandbox.workplace import engine_of
+from executor.stages.channel import NotListening
+from executor.stages.relay import write_all
+
+if TYPE_CHECKING:
+    from executor.engine.client import Engine
+    from executor.stages.channel import Stage
+    from executor.stages.run import StageRun
+
+FIRST_PAUSE = 0.002
+LONGEST_PAUSE = 0.1
+
+
+def start_when_listening(run: StageRun, stage: Stage, wake: int) -> int | None:
+    """Start `stage` as soon as the loop listens.
+
+    Returns None once it is started, or the exit code of the container's own command where that ended without ever
+    listening. `Terminated` when `wake` speaks first.
+    """
+    facts = load(run.job_folder)
+    engine, container = engine_of(facts), facts["containers"][run.role]
+    pause = FIRST_PAUSE
+    while not _started(stage):
+        state = _state(engine, container, run.role)
+        if state["Status"] in ("exited", "dead"):
+            if _news(run, state):
+                return _tell_end(engine, container, state)
+            engine.start_container(container).value()
+            pause = FIRST_PAUSE
+        if select.select([wake], [], [], pause)[0]:
+            raise Terminated
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+    return None
+
+
+def _started(stage: Stage) -> bool:
+    try:
+        stage.start()
+    except NotListening:
+        return False
+    return True
+
+
+def _state(engine: Engine, container: str, role: str) -> dict[str, Any]:
+    try:
+        return dict(engine.inspect_container(container).value()["State"])
+    except EngineError as error:
+        if error.status != 404:
+            raise
+        raise SystemFailure(
+            f"The {role} container is gone.",
+            cause="Somebody removed it while the job ran.",
+            fix="Look for cron jobs that prune containers on the runner's host, then retry the job.",
+        ) from None
+
+
+def _news(run: StageRun, state: dict[str, Any]) -> bool:
+    """Whether this end of a container that never listened has not been told yet."""
+    folder = f"{run.job_folder}/{run.role}"
+    if os.path.exists(f"{folder}/loop"):
+        return False
+    told = f"{folder}/told-{state['StartedAt'].replace(':', '-')}"
+    if os.path.exists(told):
+        return False
+    os.close(os.open(told, os.O_WRONLY | os.O_CREAT, 0o600))
+    return True
+
+
+def _tell_end(engine: Engine, container: str, state: dict[str, Any]) -> int:
+    """Write what the container's own command wrote; its exit code."""
+    for stream, data in engine.logs(container):
+        write_all(2 if stream == 2 else 1, data)
+    return int(state["ExitCode"])
