@@ -56,6 +56,9 @@ def check_docker(values: Mapping[str, Any], path: KeyPath, document: Document) -
         key, complaint = _memory_contradiction(values, prefix)
         if complaint:
             raise document.error((*path, key), complaint)
+    for index, service in enumerate(values["services"]):
+        if not service.name:
+            raise document.error((*path, "services", index), "a service needs a name: its image.")
 
 
 def _memory_contradiction(values: Mapping[str, Any], prefix: str) -> tuple[str, str]:
@@ -107,6 +110,10 @@ def _addresses(values: tuple[str, ...]) -> str:
 
 
 def _is_address(value: str) -> bool:
+    """The plain form is decided here: loading `ipaddress` takes longer than all other checks together."""
+    parts = value.split(".")
+    if len(parts) == 4 and all(part.isdecimal() and str(int(part)) == part and int(part) < 256 for part in parts):
+        return True
     from ipaddress import ip_address
 
     try:

@@ -50,11 +50,13 @@ def unknown_key(key: str, section: str, choices: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """` Did you mean …?` where one of the choices is close."""
+    """` Did you mean …?` where one of the choices is close; of several the one that ends like `word`."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word.lower(), sorted(choices), n=1, cutoff=_CLOSE_ENOUGH)
-    return f" Did you mean {close[0]}?" if close else ""
+    close = get_close_matches(word.lower(), sorted(choices), cutoff=_CLOSE_ENOUGH)
+    ending = word.lower().rpartition("_")[2]
+    alike = [choice for choice in close if choice.rpartition("_")[2] == ending]
+    return f" Did you mean {(alike or close)[0]}?" if close else ""
 
 
 def _name(path: KeyPath) -> str:

@@ -24,7 +24,9 @@ def load_settings(*, config: str | None, runner: str | None = None, short_token:
     --runner; `short_token` tells several custom runners apart, so pass it only from a trustworthy source.
     OperatorError for a file that is missing, unreadable or wrong, naming file, line and key.
     """
-    config_file = config if config is not None else _first_existing("config.toml")
+    if config == "":
+        raise OperatorError("--config names no file.", fix="Give it the path of gitlab-runner's config.toml.")
+    config_file = config or _first_existing("config.toml")
     if not config_file and runner:
         raise OperatorError(f"there is no config.toml to find the runner {runner} in.", fix="Add --config FILE.")
     executor_file = _executor_file(config_file)

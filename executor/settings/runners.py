@@ -43,7 +43,7 @@ def _choose(document: Document, tables: list[dict[str, Any]], name: str | None, 
     if len(candidates) > 1 and short_token:
         candidates = [index for index in candidates if _short_token(tables[index]) == short_token]
     if len(candidates) != 1:
-        raise _ambiguous(document, [tables[index] for index in custom or indexes])
+        raise _ambiguous(document, [tables[index] for index in custom or indexes], name)
     if not custom:
         kind = tables[candidates[0]].get("executor") or ""
         document.warn(("runners", candidates[0], "executor"), f'the executor of this runner is "{kind}", not "custom".')
@@ -59,7 +59,7 @@ def _read(table: dict[str, Any], path: KeyPath, document: Document) -> RunnerSet
     values = read_table(RunnerSettings, table, path, document, derived=("short_token",))
     values = {key: value for key, value in values.items() if value != ""}
     checks.check_values(checks.RUNNER, values, path, document)
-    if isinstance(table.get("docker"), dict):
+    if "docker" in values:
         checks.check_docker(vars(values["docker"]), (*path, "docker"), document)
     _warn_of_unknown_hooks(table, path, document)
     values["url"] = expand_environment(values.get("url", ""))
@@ -88,7 +88,11 @@ def _no_such_runner(document: Document, tables: list[dict[str, Any]], name: str)
     )
 
 
-def _ambiguous(document: Document, tables: list[dict[str, Any]]) -> OperatorError:
+def _ambiguous(document: Document, tables: list[dict[str, Any]], name: str | None) -> OperatorError:
+    if name:
+        return OperatorError(
+            f'{document.path} has {len(tables)} [[runners]] with name = "{name}".', fix="Give each its own name."
+        )
     return OperatorError(
         f"{document.path} has {len(tables)} [[runners]] that may be meant: {', '.join(_names(tables))}.",
         fix="Add --runner NAME, in config_args, prepare_args, run_args and cleanup_args of each [runners.custom].",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import MISSING
 
 from executor.settings.known import NO_EFFECT, READ_ELSEWHERE
 
@@ -46,7 +47,11 @@ def read_section(section: type, table: Any, path: KeyPath, document: Document) -
     """An instance of `section`; OperatorError where `table` is not a table at all, or wrong."""
     if not isinstance(table, dict):
         raise document.error(path, f"{path[-1]} must be a section: [{_dotted(path)}].")
-    return section(**read_table(section, table, path, document))
+    arguments = read_table(section, table, path, document)
+    for name, field in _fields(section).items():
+        if name not in arguments and field.default is MISSING and field.default_factory is MISSING:
+            raise document.error(path, f"[{_dotted(path)}] needs the key {name}.")
+    return section(**arguments)
 
 
 def read_sections(settings: type, document: Document, *, leave_out: tuple[str, ...]) -> dict[str, Any]:
@@ -75,7 +80,7 @@ def _read_field(section: type, kind: str, value: Any, path: KeyPath, document: D
 
 
 def _read_sections(section: type, tables: Any, path: KeyPath, document: Document) -> tuple[Any, ...]:
-    if not isinstance(tables, list):
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise document.error(path, f"{path[-1]} must be a list of sections: [[{_dotted(path)}]].")
     return tuple(read_section(section, table, (*path, index), document) for index, table in enumerate(tables))
 

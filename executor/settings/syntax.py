@@ -32,6 +32,8 @@ def _explain(place: str, reason: str, line: str) -> OperatorError:
             right = _BOOLEANS.get(value.lower(), f'"{value}"')
             return OperatorError(f"{place}: `{key} = {value}` is not a TOML value.", fix=f"Write {key} = {right}.")
         return OperatorError(f"{place}: the value is not TOML.", fix="Write texts in quotes.")
+    if reason == "Illegal character '\\n'":
+        return OperatorError(f"{place}: a closing quote is missing.", fix="Close the text on the line it begins on.")
     if reason.startswith("Cannot"):
         return OperatorError(f"{place}: a key or section that is there already.", fix="Keep one of the two.")
     return OperatorError(f"{place}: this is not TOML: {_lower(reason)}, here or just above.", fix="Correct the line.")

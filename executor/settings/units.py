@@ -35,12 +35,11 @@ def parse_cpus(cpus: str) -> int:
     Raises ValueError where it is not a number, or negative.
     """
     numerator, slash, denominator = cpus.partition("/")
-    if slash:
-        divisor = _natural(denominator, cpus)
-        if not divisor:
-            raise ValueError(f"not a number of CPUs: {cpus}")
-        return _natural(numerator, cpus) * _NANO // divisor
-    return _decimal_nanos(cpus)
+    divisor = _natural(denominator, cpus) if slash else 1
+    nanos = _natural(numerator, cpus) * _NANO // divisor if slash and divisor else _decimal_nanos(cpus)
+    if nanos > _LARGEST:
+        raise ValueError(f"not a number of CPUs: {cpus}")
+    return nanos
 
 
 def _split_size(size: str) -> tuple[str, str]:
