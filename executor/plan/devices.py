@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -25,12 +23,19 @@ def device_requests(text: str) -> list[dict[str, Any]]:
     if not text:
         return []
     request: dict[str, Any] = {"Driver": "", "Count": 0, "Capabilities": [["gpu"]], "Options": {}}
-    for field in next(csv.reader([text])):
+    for field in _fields(text):
         key, equals, value = field.partition("=")
         _add_gpu_field(request, key if equals else "count", value if equals else field)
     if not request["Count"] and "DeviceIDs" not in request:
         request["Count"] = 1
     return [request]
+
+
+def _fields(text: str) -> list[str]:
+    """Comma-separated values, where quotes keep commas."""
+    import csv
+
+    return next(csv.reader([text]))
 
 
 def _add_gpu_field(request: dict[str, Any], key: str, value: str) -> None:
@@ -43,7 +48,7 @@ def _add_gpu_field(request: dict[str, Any], key: str, value: str) -> None:
     elif key == "capabilities":
         request["Capabilities"] = [[*value.split(","), "gpu"]]
     elif key == "options":
-        request["Options"] = dict(option.partition("=")[::2] for option in next(csv.reader([value])))
+        request["Options"] = dict(option.partition("=")[::2] for option in _fields(value))
     else:
         raise ValueError(f"{key!r} is not a word of --gpus")
 

@@ -1,7 +1,4 @@
-"""Variables that become part of a container's metadata, where every user of Docker can read them: no secrets.
-
-Scripts export all variables themselves; these are for image entrypoints and for services.
-"""
+"""Variables of services. They become part of a container's metadata, where every user of Docker can read them."""
 
 from __future__ import annotations
 
@@ -38,24 +35,30 @@ LOGINS = "DOCKER_AUTH_CONFIG"
 SHORTEST_SECRET = 8
 
 
-def open_variables(request: Request) -> dict[str, str]:
-    """Public variables of the job and what the runner and the operator added, without any that show a secret."""
-    secrets = _secrets(request)
-    return {
-        key: value
-        for key, value in request.host.variables.items()
-        if _is_name(key) and _is_open(request, key) and not any(secret in value for secret in secrets)
-    }
-
-
 def service_variables(request: Request, own: tuple[Variable, ...]) -> dict[str, str]:
-    """What a service gets: the open variables, then its own, expanded against all of the job's and its own."""
-    return open_variables(request) | dict(_expanded(request, own))
+    """What a service gets: the open variables, then its own, expanded against all of the job's and its own.
+
+    A service's own variable may refer to a secret: that is how a database gets its password.
+    """
+    return _open_variables(request) | dict(_expanded(request, own))
 
 
 def as_environment(variables: dict[str, str]) -> tuple[str, ...]:
     """`NAME=value` entries; a value with a NUL cannot be one."""
     return tuple(f"{key}={value}" for key, value in variables.items() if "\0" not in value)
+
+
+def _open_variables(request: Request) -> dict[str, str]:
+    """Public variables of the job and what the runner and the operator added, without any that show a secret."""
+    entries, secrets = last_entries(request.job.variables), _secrets(request)
+    added = _of_operator(request) | INTERNAL
+    return {
+        key: value
+        for key, value in request.host.variables.items()
+        if _is_name(key)
+        and (_is_open(entries[key]) if key in entries else key in added or key.startswith(FEATURE_FLAG))
+        and not any(secret in value for secret in secrets)
+    }
 
 
 def _expanded(request: Request, own: tuple[Variable, ...]) -> Iterator[tuple[str, str]]:
@@ -70,11 +73,8 @@ def _expanded(request: Request, own: tuple[Variable, ...]) -> Iterator[tuple[str
             yield key, entry.value if entry.raw else expand(entry.value, known)
 
 
-def _is_open(request: Request, key: str) -> bool:
-    entry = last_entries(request.job.variables).get(key)
-    if entry is not None:
-        return entry.public and not entry.masked
-    return key in INTERNAL or key.startswith(FEATURE_FLAG) or key in _of_operator(request)
+def _is_open(entry: Variable) -> bool:
+    return entry.public and not entry.masked
 
 
 def _of_operator(request: Request) -> frozenset[str]:

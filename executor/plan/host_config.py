@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from executor.errors import OperatorError
 from executor.plan.devices import device, device_requests, ulimit
 from executor.plan.globs import matches_any
@@ -20,9 +18,8 @@ if TYPE_CHECKING:
     Read = TypeVar("Read")
 
 INIT_FLAG = "FF_USE_INIT_WITH_DOCKER_EXECUTOR"
+# Bounded: a chatty container must not fill the host's disk.
 LOG_SIZE = {"max-size": "50m", "max-file": "2"}
-LOG_OPTIONS = frozenset({"env", "labels"})
-NO_LIMIT = "-1"
 SECCOMP = "seccomp="
 PROFILES_WITHOUT_FILE = ("unconfined", "builtin")
 NANOS = 10**9
@@ -97,7 +94,7 @@ def _limits(request: Request) -> dict[str, Any]:
     docker = request.docker
     return {
         "Memory": _memory(request, "memory", docker.memory),
-        "MemorySwap": _swap("memory_swap", docker.memory_swap),
+        "MemorySwap": _size("memory_swap", docker.memory_swap),
         "MemoryReservation": _size("memory_reservation", docker.memory_reservation),
         "NanoCpus": _cpus(request, "cpus", docker.cpus),
         "CpuShares": docker.cpu_shares,
@@ -113,7 +110,7 @@ def _service_limits(request: Request) -> dict[str, Any]:
     docker = request.docker
     return {
         "Memory": _memory(request, "service_memory", docker.service_memory),
-        "MemorySwap": _swap("service_memory_swap", docker.service_memory_swap),
+        "MemorySwap": _size("service_memory_swap", docker.service_memory_swap),
         "MemoryReservation": _size("service_memory_reservation", docker.service_memory_reservation),
         "NanoCpus": _cpus(request, "service_cpus", docker.service_cpus),
         "CpuShares": docker.service_cpu_shares,
@@ -127,23 +124,11 @@ def _common(request: Request) -> dict[str, Any]:
     return {
         "UsernsMode": docker.userns_mode,
         "Runtime": docker.runtime,
-        "Dns": [_read(_address, "dns", address) for address in docker.dns],
+        "Dns": list(docker.dns),
         "DnsSearch": list(docker.dns_search),
         "ExtraHosts": list(docker.extra_hosts),
-        "LogConfig": {"Type": "json-file", "Config": _log_options(docker.log_options)},
+        "LogConfig": {"Type": "json-file", "Config": LOG_SIZE | docker.log_options},
     }
-
-
-def _log_options(options: dict[str, str]) -> dict[str, str]:
-    """Bounded: a chatty container must not fill the host's disk."""
-    unknown = sorted(set(options) - LOG_OPTIONS)
-    if unknown:
-        raise OperatorError(
-            f"log_options in config.toml: {unknown[0]!r} is not supported.",
-            cause="Containers of jobs always log to json-file, with options `env` and `labels` alone.",
-            fix="Remove it.",
-        )
-    return LOG_SIZE | options
 
 
 def _may_be_privileged(role: str, image: str, patterns: tuple[str, ...]) -> bool:
@@ -190,16 +175,8 @@ def _cpus(request: Request, key: str, text: str) -> int:
     return nanos
 
 
-def _swap(key: str, text: str) -> int:
-    return int(NO_LIMIT) if text == NO_LIMIT else _size(key, text)
-
-
 def _size(key: str, text: str) -> int:
     return _read(parse_bytes, key, text) if text else 0
-
-
-def _address(text: str) -> str:
-    return str(ipaddress.ip_address(text))
 
 
 def _read(reader: Callable[..., Read], key: str, *words: str) -> Read:

@@ -59,9 +59,7 @@ def helper_image(request: Request) -> ImagePlan:
 def pull_policies(request: Request, job_policies: tuple[str, ...]) -> tuple[str, ...]:
     """The requested policies that are allowed, with order and repeats kept (a repeat is another try)."""
     docker = request.docker
-    _check_words(job_policies, JobError, "`pull_policy` of the job")
-    _check_words(docker.pull_policy, OperatorError, "`pull_policy` in config.toml")
-    _check_words(docker.allowed_pull_policies, OperatorError, "`allowed_pull_policies` in config.toml")
+    _check_words(job_policies)
     of_runner = docker.pull_policy or ("always",)
     requested = job_policies or of_runner
     allowed = docker.allowed_pull_policies or of_runner
@@ -104,10 +102,10 @@ def _platform(request: Request, name: str, written: str) -> str:
     return platform
 
 
-def _check_words(policies: tuple[str, ...], blamed: type[ExecutorError], source: str) -> None:
+def _check_words(policies: tuple[str, ...]) -> None:
     unknown = [policy for policy in policies if policy not in PULL_POLICIES]
     if unknown:
-        raise blamed(f"{source} says {unknown[0]!r}.", fix=f"It can be {', '.join(PULL_POLICIES)}.")
+        raise JobError(f"`pull_policy` of the job says {unknown[0]!r}.", fix=f"It can be {', '.join(PULL_POLICIES)}.")
 
 
 def _policy_refused(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from dataclasses import dataclass
 
@@ -152,10 +151,14 @@ def _is_protected(request: Request) -> bool:
 def _owner(request: Request) -> str:
     """Who shares unnamed volumes: the jobs of one project, on one runner, in one slot."""
     owner = f"{request.settings.runner.short_token}-{request.job.project_id}-{request.host.slot}"
+    import hashlib
+
     return hashlib.sha256(owner.encode()).hexdigest()[:HASH_DIGITS]
 
 
 def _md5(target: str) -> str:
+    import hashlib
+
     return hashlib.md5(target.encode(), usedforsecurity=False).hexdigest()
 
 

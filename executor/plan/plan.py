@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from executor.plan import naming
-from executor.plan.environment import as_environment, open_variables
 from executor.plan.host_config import check_isolation, job_host_config, seccomp_profile
 from executor.plan.images import build_image, helper_image
 from executor.plan.model import BUILD, HELPER, ContainerPlan, Plan
@@ -58,6 +57,7 @@ def _helper(request: Request, mounts: Mounts) -> ContainerPlan:
 
 
 def _build(request: Request, mounts: Mounts) -> ContainerPlan:
+    """The job's own container. Its scripts bring all variables themselves, so none are in its metadata."""
     written = request.expand(request.job.image.name) or request.expand(request.docker.image)
     return ContainerPlan(
         role=BUILD,
@@ -66,7 +66,6 @@ def _build(request: Request, mounts: Mounts) -> ContainerPlan:
         labels=naming.container_labels(request, BUILD),
         user=build_user(request),
         entrypoint=effective_entrypoint(request, request.job.image, "image"),
-        environment=as_environment(open_variables(request)),
         mounts=mounts.build,
         seccomp_profile=seccomp_profile(request.docker.security_opt),
         host_config=job_host_config(request, BUILD, written),
