@@ -16,10 +16,10 @@ from executor.sandbox.context import load_context
 from executor.sandbox.credentials import Credentials
 from executor.sandbox.host import claim_host, new_key
 from executor.sandbox.images import Images
-from executor.sandbox.janitor import sweep
+from executor.sandbox.janitor import dead_jobs, sweep, sweep_is_due
 from executor.sandbox.liveness import claim_of_caller
 from executor.sandbox.prepare import Sandbox
-from executor.sandbox.state import create_job_folder, save
+from executor.sandbox.state import create_job_folder, load, save
 from executor.sandbox.workplace import engine_facts
 from executor.settings.folders import state_dir
 from executor.stages.channel import Channel
@@ -39,18 +39,26 @@ def main(arguments: list[str]) -> int:
     state = state_dir(context.settings)
     folder = create_job_folder(state, new_key(context.job))
     engine = Engine(find_endpoint(context.settings.docker))
-    plan, builds = _plan(context, folder, engine)
+    plan = _plan(context, folder, engine)
     for warning in (*context.settings.warnings, *plan.warnings):
         log_warning(warning)
     for role in (plan.helper.role, plan.build.role):
         os.mkdir(f"{folder}/{role}", 0o700)
         Channel.create(f"{folder}/{role}/ctl")
     _sandbox(context, engine, plan, folder).build()
-    in_background(lambda: sweep(state, engine))
+    save(folder, load(folder) | {"prepared": True})
+    _clean_up_after_others(state, engine)
     return SUCCESS
 
 
-def _plan(context: Context, folder: str, engine: Engine) -> tuple[Plan, BuildsFolder]:
+def _clean_up_after_others(state: str, engine: Engine) -> None:
+    """What crashes left, found at once and removed in the background."""
+    dead = dead_jobs(state)
+    if dead or sweep_is_due(state):
+        in_background(lambda: sweep(state, engine, dead))
+
+
+def _plan(context: Context, folder: str, engine: Engine) -> Plan:
     """The plan, with all that cleaning up needs stored before anything is made."""
     claim = claim_of_caller()
     save(folder, {"claim": claim, "engine": engine_facts(engine.endpoint)})
@@ -58,7 +66,7 @@ def _plan(context: Context, folder: str, engine: Engine) -> tuple[Plan, BuildsFo
     save(folder, _facts(claim, engine, builds))
     plan = make_plan(context.job, context.settings, host)
     save(folder, _facts(claim, engine, builds) | _planned(context, plan))
-    return plan, builds
+    return plan
 
 
 def _facts(claim: dict[str, Any], engine: Engine, builds: BuildsFolder) -> dict[str, Any]:

@@ -23,6 +23,7 @@ STATE_LABEL = f"{OURS}state"
 
 # A job's folder exists a moment before its state does.
 BIRTH_SECONDS = 60.0
+SWEEP_SECONDS = 60.0
 
 
 def dead_jobs(state_dir: str) -> list[str]:
@@ -32,12 +33,21 @@ def dead_jobs(state_dir: str) -> list[str]:
     return [folder for folder in folders if _is_dead(folder)]
 
 
-def sweep(state_dir: str, engine: Engine) -> None:
-    """Remove all dead jobs of this state folder and the labelled things that belong to none of its jobs."""
-    for folder in dead_jobs(state_dir):
+def sweep(state_dir: str, engine: Engine, dead: list[str]) -> None:
+    """Remove the `dead` jobs of this state folder and the labelled things that belong to none of its jobs."""
+    for folder in dead:
         end_job(folder)
     for folder in _stateless(state_dir, engine):
-        remove_job(engine, folder, {})
+        remove_job(engine, folder, {"prepared": True})
+
+
+def sweep_is_due(state_dir: str) -> bool:
+    """Whether nobody has looked for stateless things within SWEEP_SECONDS; the caller is taken to look now."""
+    marker = f"{state_dir}/swept"
+    if os.path.exists(marker) and not _older_than(marker, SWEEP_SECONDS):
+        return False
+    with open(marker, "w"):
+        return True
 
 
 def end_job(folder: str) -> None:

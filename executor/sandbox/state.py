@@ -7,15 +7,20 @@
 
 The runner's TMPDIR, one for each attempt and closed to the job, holds a link to the job's folder: job variables cannot
 reach it, and no call has to search.
+
+On the hot path: what only some calls need is imported there.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Any
 
 from executor.errors import OperatorError, SystemFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 VERSION = 1
 LINK = "virida-executor"
@@ -73,11 +78,15 @@ def make_private(folder: str) -> None:
 
 def save(folder: str, facts: dict[str, Any]) -> None:
     """Write the job's state whole or not at all."""
+    import json
+
     _storing(folder, lambda: write_private(f"{folder}/state.json", json.dumps({"version": VERSION, **facts})))
 
 
 def load(folder: str) -> dict[str, Any]:
     """Read the job's state. A state that another version wrote, or half of one, is a system failure."""
+    import json
+
     try:
         with open(f"{folder}/state.json") as file:
             facts: dict[str, Any] = json.load(file)
@@ -110,7 +119,7 @@ def mark_ended(folder: str) -> None:
         return
 
 
-def _storing(folder: str, write: Any) -> None:
+def _storing(folder: str, write: Callable[[], object]) -> None:
     try:
         write()
     except OSError as error:

@@ -6,6 +6,7 @@ Nothing here trusts the state file: a job that was killed while it prepared has 
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import Engine, EngineError
@@ -20,9 +21,23 @@ if TYPE_CHECKING:
     from executor.engine.client import Answer
 
 
+# A `prepare` that was cut off may have asked the Engine for things that come into being only now.
+LATECOMER_SECONDS = 3.0
+
+
 def remove_job(engine: Engine, job_folder: str, facts: dict[str, Any]) -> None:
     """Remove everything of one job. May run several times, at once with others, with half of it gone already."""
     label = f"{OURS}job={os.path.basename(job_folder)}"
+    _remove_from_engine(engine, job_folder, facts, label)
+    if not facts.get("prepared"):
+        time.sleep(LATECOMER_SECONDS)
+        _remove_from_engine(engine, job_folder, facts, label)
+    for folder in (facts.get("throw_away", ""), job_folder):
+        if folder:
+            remove_tree(folder, engine, str(facts.get("helper_image", "")))
+
+
+def _remove_from_engine(engine: Engine, job_folder: str, facts: dict[str, Any], label: str) -> None:
     containers = _ids(engine.labelled("containers", label))
     _settle(engine.kill_container(container) for container in containers)
     _free_sources(facts, job_folder)
@@ -30,9 +45,6 @@ def remove_job(engine: Engine, job_folder: str, facts: dict[str, Any]) -> None:
     _settle(engine.remove_volume(name) for name in _temporary_volumes(engine, label))
     for network in _ids(engine.labelled("networks", label)):
         _remove_network(engine, network)
-    for folder in (facts.get("throw_away", ""), job_folder):
-        if folder:
-            remove_tree(folder, engine, str(facts.get("helper_image", "")))
 
 
 def engine_in(facts: dict[str, Any]) -> Engine:
@@ -57,11 +69,7 @@ def _free_sources(facts: dict[str, Any], job_folder: str) -> None:
 
 def _wipe_secrets(slot_folder: str) -> None:
     """Remove `<project>.tmp` of a kept folder: it holds file variables and the job's token when the job was cut off."""
-    work = f"{slot_folder}/work"
-    for parent, folders, _ in os.walk(work):
-        if parent.count("/") - work.count("/") > 3:
-            folders.clear()
-            continue
+    for parent, folders, _ in os.walk(f"{slot_folder}/work"):
         for name in [name for name in folders if name.endswith(".tmp")]:
             remove_tree(f"{parent}/{name}")
             folders.remove(name)
