@@ -176,14 +176,8 @@ def _oom_score(value: int) -> str:
 
 
 def _helper_volumes(values: tuple[str, ...]) -> str:
-    wrong = [value for value in values if not _is_helper_volume(value)]
+    wrong = [value for value in values if not (value.startswith("/") and ":/" in value)]
     return f'holds {wrong[0]!r}. Write "/source:/target" or "/source:/target:ro".' if wrong else ""
-
-
-def _is_helper_volume(volume: str) -> bool:
-    source, _, rest = volume.partition(":")
-    target, _, mode = rest.partition(":")
-    return source.startswith("/") and target.startswith("/") and mode in ("", "ro", "rw")
 
 
 if TYPE_CHECKING:

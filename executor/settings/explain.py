@@ -24,8 +24,13 @@ def shown(path: KeyPath, value: Any) -> str:
     secret = any(is_secret(part) for part in path if isinstance(part, str))
     if secret or not isinstance(value, str | int | float):
         return name
-    text = json.dumps(value, ensure_ascii=False)
+    text = as_toml(value)
     return f"{name} = {text}" if len(text) <= _LONGEST_VALUE else name
+
+
+def as_toml(value: Any) -> str:
+    """A string, number, boolean or sequence of them as a TOML file has it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def example_of(path: KeyPath, value: Any, expected: str) -> str:
@@ -38,7 +43,7 @@ def example_of(path: KeyPath, value: Any, expected: str) -> str:
     if expected == "a string" and not isinstance(value, dict | list):
         return f' such as "{_SAMPLES.get(key.removeprefix("service_"), value)}"'
     if expected == "a list of strings" and isinstance(value, str):
-        return f" such as [{json.dumps(value, ensure_ascii=False)}]"
+        return f" such as {as_toml([value])}"
     if expected == "a whole number" and isinstance(value, str) and value.lstrip("-").isdigit():
         return f" such as {value}"
     return ""

@@ -73,8 +73,25 @@ def _read_field(section: type, kind: str, value: Any, path: KeyPath, document: D
         return _read_sections(nested, value, path, document)
     if nested:
         return read_section(nested, value, path, document)
+    if kind.startswith("dict["):
+        return _read_mapping(kind.removeprefix("dict[str, ").removesuffix("]"), value, path, document)
+    key = str(path[-1]).lower()
+    converted = _convert(_LENIENT.get(key) or _CONVERTERS[kind], value, path, document)
+    if isinstance(value, _REFUSED_BY_THE_RUNNER.get(key, ())):
+        _warn_of_refusal(path, value, converted, document)
+    return converted
+
+
+def _read_mapping(kind: str, table: Any, path: KeyPath, document: Document) -> dict[str, Any]:
+    """A section whose keys the operator chooses."""
+    if not isinstance(table, dict):
+        raise _type_error(path, table, f"a section: [{_dotted(path)}]", document)
+    return {key: _convert(_CONVERTERS[kind], value, (*path, key), document) for key, value in table.items()}
+
+
+def _convert(converter: Callable[[Any], Any], value: Any, path: KeyPath, document: Document) -> Any:
     try:
-        return (_LENIENT.get(str(path[-1]).lower()) or _CONVERTERS[kind])(value)
+        return converter(value)
     except _WrongType as wrong:
         raise _type_error(path, value, str(wrong), document) from None
 
@@ -99,6 +116,16 @@ def _type_error(path: KeyPath, value: Any, expected: str, document: Document) ->
     from executor.settings.explain import example_of, shown
 
     return document.error(path, f"{shown(path, value)} must be {expected}{example_of(path, value, expected)}.")
+
+
+def _warn_of_refusal(path: KeyPath, value: Any, converted: Any, document: Document) -> None:
+    """The runner would go on with the settings that it had before, the driver with these."""
+    from executor.settings.explain import as_toml, shown
+
+    right = f"{path[-1]} = {as_toml(converted)}"
+    document.warn(
+        path, f"{shown(path, value)} is understood, but gitlab-runner refuses the file for it. Write {right}."
+    )
 
 
 def _warn_if_unknown(key: str, known: Set[str], path: KeyPath, document: Document) -> None:
@@ -158,16 +185,6 @@ def _number_words(value: Any) -> str:
     return str(value)
 
 
-def _mapping_of(convert: Callable[[Any], Any], expected: str) -> Callable[[Any], dict[str, Any]]:
-    def convert_all(value: Any) -> dict[str, Any]:
-        try:
-            return {key: convert(entry) for key, entry in value.items()}
-        except (AttributeError, _WrongType):
-            raise _WrongType(expected) from None
-
-    return convert_all
-
-
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "str": _string,
     "bool": _boolean,
@@ -177,9 +194,6 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "float": _float,
     "tuple[str, ...]": _strings,
     "tuple[str, ...] | None": _strings,
-    "dict[str, str]": _mapping_of(_string, "a section of strings"),
-    "dict[str, bool]": _mapping_of(_boolean, "a section of true or false"),
-    "dict[str, tuple[str, ...]]": _mapping_of(_strings, "a section of lists of strings"),
 }
 
 _LENIENT: dict[str, Callable[[Any], Any]] = {
@@ -187,4 +201,10 @@ _LENIENT: dict[str, Callable[[Any], Any]] = {
     "allowed_pull_policies": _string_or_strings,
     "cpus": _number_words,
     "service_cpus": _number_words,
+}
+
+_REFUSED_BY_THE_RUNNER: dict[str, type | tuple[type, ...]] = {
+    "allowed_pull_policies": str,
+    "cpus": (int, float),
+    "service_cpus": (int, float),
 }
