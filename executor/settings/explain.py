@@ -41,7 +41,8 @@ def example_of(path: KeyPath, value: Any, expected: str) -> str:
     if key == "shm_size" and isinstance(value, str):
         return f" of bytes such as {_bytes_or_default(value)}"
     if expected == "a string" and not isinstance(value, dict | list):
-        return f' such as "{_SAMPLES.get(key.removeprefix("service_"), value)}"'
+        own = as_toml(value) if isinstance(value, bool) else value
+        return f' such as "{_SAMPLES.get(key.removeprefix("service_"), own)}"'
     if expected == "a list of strings" and isinstance(value, str):
         return f" such as {as_toml([value])}"
     if expected == "a whole number" and isinstance(value, str) and value.lstrip("-").isdigit():

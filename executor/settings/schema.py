@@ -75,9 +75,9 @@ def _read_field(section: type, kind: str, value: Any, path: KeyPath, document: D
         return read_section(nested, value, path, document)
     if kind.startswith("dict["):
         return _read_mapping(kind.removeprefix("dict[str, ").removesuffix("]"), value, path, document)
-    key = str(path[-1]).lower()
-    converted = _convert(_LENIENT.get(key) or _CONVERTERS[kind], value, path, document)
-    if isinstance(value, _REFUSED_BY_THE_RUNNER.get(key, ())):
+    place = (section.__name__, str(path[-1]).lower())
+    converted = _convert(_LENIENT.get(place) or _CONVERTERS[kind], value, path, document)
+    if isinstance(value, _REFUSED_BY_THE_RUNNER.get(place, ())):
         _warn_of_refusal(path, value, converted, document)
     return converted
 
@@ -196,15 +196,15 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "tuple[str, ...] | None": _strings,
 }
 
-_LENIENT: dict[str, Callable[[Any], Any]] = {
-    "pull_policy": _string_or_strings,
-    "allowed_pull_policies": _string_or_strings,
-    "cpus": _number_words,
-    "service_cpus": _number_words,
+_LENIENT: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("DockerSettings", "pull_policy"): _string_or_strings,
+    ("DockerSettings", "allowed_pull_policies"): _string_or_strings,
+    ("DockerSettings", "cpus"): _number_words,
+    ("DockerSettings", "service_cpus"): _number_words,
 }
 
-_REFUSED_BY_THE_RUNNER: dict[str, type | tuple[type, ...]] = {
-    "allowed_pull_policies": str,
-    "cpus": (int, float),
-    "service_cpus": (int, float),
+_REFUSED_BY_THE_RUNNER: dict[tuple[str, str], type | tuple[type, ...]] = {
+    ("DockerSettings", "allowed_pull_policies"): str,
+    ("DockerSettings", "cpus"): (int, float),
+    ("DockerSettings", "service_cpus"): (int, float),
 }
