@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from executor.settings.model import Settings
 
 
+# The helper's files belong to root, the build container's user may be another: git would call that dubious.
+SAFE_DIRECTORY = ("GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
+
+
 def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
     """Decide all that `job` gets under `settings` on `host`.
 
@@ -50,6 +54,7 @@ def _helper(request: Request, mounts: Mounts) -> ContainerPlan:
         name=naming.container_name(request, naming.GITLAB_TYPES[HELPER]),
         image=helper_image(request),
         labels=naming.container_labels(request, HELPER),
+        environment=SAFE_DIRECTORY,
         mounts=mounts.helper,
         seccomp_profile=seccomp_profile(request.docker.security_opt),
         host_config=job_host_config(request, HELPER, ""),
@@ -64,6 +69,7 @@ def _build(request: Request, mounts: Mounts) -> ContainerPlan:
         name=naming.container_name(request, naming.GITLAB_TYPES[BUILD]),
         image=build_image(request),
         labels=naming.container_labels(request, BUILD),
+        environment=SAFE_DIRECTORY,
         user=build_user(request),
         entrypoint=effective_entrypoint(request, request.job.image, "image"),
         mounts=mounts.build,

@@ -73,7 +73,7 @@ class Sandbox:
         loop = loop_command(umask=umask, shared_processes=bool(plan.host_config.get("PidMode")))
         override, words = command(plan.entrypoint, image.entrypoint, loop)
         entrypoint = image.entrypoint if override is None else override
-        if entrypoint and any(entrypoint):
+        if plan is self._plan.build and any(entrypoint):
             override = wrapped_entrypoint(f"{self._job_folder}/{plan.role}/ctl", entrypoint, self._variables)
         body = container_body(plan, image, entrypoint=override, command=words)
         return self._engine.create_container(plan.name, body, platform=plan.image.platform)
