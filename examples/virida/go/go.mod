@@ -1,0 +1,3 @@
+module virida.example/service
+
+go 1.19
