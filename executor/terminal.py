@@ -42,9 +42,21 @@ def complain(text: str) -> None:
     _write(sys.stderr, f"executor: {text}\n")
 
 
-def show(text: str) -> None:
-    """One line of a command's result on standard output."""
-    _write(sys.stdout, f"{text}\n")
+def show(text: str, stream: TextIO | None = None) -> None:
+    """One line of a command's result on `stream`, standard output by default."""
+    _write(stream or sys.stdout, f"{text}\n")
+
+
+def speaks_unicode(stream: TextIO | None = None) -> bool:
+    """Whether the locale and the stream can show more than ASCII."""
+    words = [os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)]
+    encoding = (stream or sys.stdout).encoding or ""
+    return "utf" in encoding.lower() and bool(words) and "utf" in words[0].lower()
+
+
+def moves(stream: TextIO | None = None) -> bool:
+    """Whether things may move on `stream`: it is a terminal that can do more than print."""
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def console(stream: TextIO | None = None) -> Console:
