@@ -30,7 +30,7 @@ def shown(path: KeyPath, value: Any) -> str:
 
 def as_toml(value: Any) -> str:
     """A string, number, boolean or sequence of them as a TOML file has it."""
-    return json.dumps(value, ensure_ascii=False)
+    return str(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
 
 
 def example_of(path: KeyPath, value: Any, expected: str) -> str:

@@ -112,11 +112,11 @@ def is_secret(key: str) -> bool:
     return any(word in key.lower() for word in _SECRET_WORDS)
 
 
-def is_setting(key: str) -> bool:
-    """Whether the driver reads a key of this name in any section."""
+def type_of(key: str) -> str:
+    """The type, as the model writes it, of a key that the driver reads in some section; else ""."""
     from dataclasses import fields
 
     from executor.settings import model
 
     sections = (value for name, value in vars(model).items() if name.endswith("Settings") and name != "Settings")
-    return any(field.name == key for section in sections for field in fields(section))
+    return next((str(field.type) for section in sections for field in fields(section) if field.name == key), "")

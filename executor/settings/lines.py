@@ -32,8 +32,9 @@ def find_line(text: str, path: KeyPath) -> int:
 
 
 def _shared_length(found: KeyPath, path: KeyPath) -> int:
-    """How much of `path` a statement stands for: all it names must be in it."""
-    return len(found) if path[: len(found)] == found else 0
+    """How much of `path` a statement stands for: it names a beginning of it, or something inside it."""
+    shorter = min(len(found), len(path))
+    return shorter if path[:shorter] == found[:shorter] else 0
 
 
 def _places(text: str) -> Iterator[tuple[int, KeyPath]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from executor.errors import OperatorError
+from executor.settings.explain import as_toml
+from executor.settings.known import is_secret, type_of
 
 _POSITION = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 _ASSIGNMENT = re.compile(r"\s*(?P<key>[A-Za-z0-9_-]+)\s*=\s*(?P<value>[^\s#\"'\[\]{},][^\s#\"'\[\]{},]*)\s*(?:#.*)?$")
@@ -28,9 +30,7 @@ def _explain(place: str, reason: str, line: str) -> OperatorError:
     assignment = _ASSIGNMENT.match(line)
     if reason == "Invalid value" or (assignment and reason.startswith("Expected newline or end of document")):
         if assignment and _may_be_shown(assignment["key"]):
-            key, value = assignment["key"], assignment["value"]
-            right = _BOOLEANS.get(value.lower(), f'"{value}"')
-            return OperatorError(f"{place}: `{key} = {value}` is not a TOML value.", fix=f"Write {key} = {right}.")
+            return _bare_value(place, assignment["key"], assignment["value"])
         return OperatorError(f"{place}: the value is not TOML.", fix="Write texts in quotes.")
     if reason == "Illegal character '\\n'":
         return OperatorError(f"{place}: a closing quote is missing.", fix="Close the text on the line it begins on.")
@@ -39,12 +39,23 @@ def _explain(place: str, reason: str, line: str) -> OperatorError:
     return OperatorError(f"{place}: this is not TOML: {_lower(reason)}, here or just above.", fix="Correct the line.")
 
 
+def _bare_value(place: str, key: str, value: str) -> OperatorError:
+    """Text without quotes, or a word for true or false: what to write goes by the key's type."""
+    kind = type_of(key)
+    if kind.startswith("bool"):
+        right = f"{key} = {_BOOLEANS.get(value.lower(), 'true or false')}"
+    elif kind.startswith("int"):
+        right = "a whole number"
+    else:
+        quoted = as_toml(value)
+        right = f"{key} = [{quoted}]" if kind.startswith("tuple") else f"{key} = {quoted}"
+    return OperatorError(f"{place}: `{key} = {value}` is not a TOML value.", fix=f"Write {right}.")
+
+
 def _lower(reason: str) -> str:
     return reason[:1].lower() + reason[1:]
 
 
 def _may_be_shown(key: str) -> bool:
     """Only keys of known, harmless meaning: anything else could be a password."""
-    from executor.settings.known import is_secret, is_setting
-
-    return is_setting(key) and not is_secret(key)
+    return bool(type_of(key)) and not is_secret(key)

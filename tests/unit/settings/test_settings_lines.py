@@ -45,7 +45,7 @@ sysctls."net.core" = "1"
     ("path", "line"),
     [
         (("concurrent",), 2),
-        (("runners",), 0),
+        (("runners",), 4),
         (("runners", 0), 4),
         (("runners", 0, "name"), 5),
         (("runners", 0, "script"), 6),
