@@ -21,7 +21,7 @@ def invalid(at: Position, what: str, *, fix: str = "") -> UsageError:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """ " Did you mean `script`?" where a known word is close to `word`, otherwise nothing."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.7)
+    close = get_close_matches(word, list(known), n=1, cutoff=0.65)
     return f" Did you mean `{close[0]}`?" if close else ""
 
 

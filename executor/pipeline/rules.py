@@ -86,8 +86,9 @@ def _check(rule: MapNode, label: str, words: tuple[str, ...]) -> None:
 
 
 def _remark_inert(rule: MapNode, remarks: Remarks) -> None:
-    for key in _INERT.keys() & rule.fields.keys():
-        remarks.add(rule.position(key), f"`rules:{key}` has no effect here: {_INERT[key]}")
+    for key in rule.fields:
+        if key in _INERT:
+            remarks.add(rule.position(key), f"`rules:{key}` has no effect here: {_INERT[key]}")
 
 
 def _holds(rule: MapNode, label: str, facts: Facts, variables: Mapping[str, str]) -> bool:

@@ -170,6 +170,6 @@ class _Converter:
             result.keys.update(source.keys)
 
     def _note_overridden(self, own: dict[str, Position], source: MapNode, key_node: yaml.Node) -> None:
-        for key in own.keys() & source.fields.keys():
+        for key in sorted(own.keys() & source.fields.keys()):
             text = f"`<<` overrides `{key}` of line {own[key].line}, as in GitLab: write `<<` above it"
             self._remarks.add(self._at(key_node), text)
