@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from executor.settings.lines import KeyPath
 
 LARGEST_FILE = 1024 * 1024
+MOST_WARNINGS = 20
 
 
 class Document:
@@ -29,8 +30,11 @@ class Document:
         return OperatorError(f"{self._place(key)}: {complaint}", fix=fix)
 
     def warn(self, key: KeyPath, complaint: str) -> None:
-        """Remember a warning that begins with the file and the line of `key`."""
-        self.warnings.append(f"{self._place(key)}: {complaint}")
+        """Remember a warning that begins with the file and the line of `key`, unless there are many already."""
+        if len(self.warnings) < MOST_WARNINGS:
+            self.warnings.append(f"{self._place(key)}: {complaint}")
+        elif len(self.warnings) == MOST_WARNINGS:
+            self.warnings.append(f"{self.path}: further warnings are left out.")
 
     def _place(self, key: KeyPath) -> str:
         from executor.settings.lines import find_line

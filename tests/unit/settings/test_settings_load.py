@@ -178,3 +178,13 @@ def test_nesting_without_end(tmp_path: Path) -> None:
 def test_a_number_without_end(tmp_path: Path) -> None:
     config = put(tmp_path / "config.toml", "concurrent = " + "1" * 10_000)
     assert error_of(str(config)) == f"{config} is not TOML: a value in it cannot be read. Correct the value."
+
+
+def test_warnings_without_end(tmp_path: Path) -> None:
+    keys = "".join(f"unknown{number} = 1\n" for number in range(100))
+    config = put(tmp_path / "config.toml", keys + RUNNER.format(name="virida-1"))
+
+    warnings = load_settings(config=str(config)).warnings
+
+    assert len(warnings) == document.MOST_WARNINGS + 1
+    assert warnings[-1] == f"{config}: further warnings are left out."
