@@ -31,10 +31,14 @@ def log_warning(text: str) -> None:
     _write(sys.stdout, f"{YELLOW}WARNING: {text}{RESET}\n")
 
 
-def log_failure(error: ExecutorError) -> None:
-    """What happened, in red, then what to do: where the job's reader will look."""
+def log_failure(error: ExecutorError, *, beside_answer: bool = False) -> None:
+    """What happened, in red, then what to do: where the job's reader will look.
+
+    `beside_answer` takes standard error, for a phase whose standard output the runner parses.
+    """
     what, *advice = error.paragraphs()
-    _write(sys.stdout, "".join([f"{RED}{what}{RESET}\n", *(f"{line}\n" for line in advice)]))
+    stream = sys.stderr if beside_answer else sys.stdout
+    _write(stream, "".join([f"{RED}{what}{RESET}\n", *(f"{line}\n" for line in advice)]))
 
 
 def complain(text: str) -> None:

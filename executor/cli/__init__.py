@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The phases that gitlab-runner calls, and what starts them again in the background: fast, and quiet on success.
 DRIVER = ("config", "prepare", "run", "cleanup")
-COMMANDS = ("exec", "plan")
+COMMANDS = ("exec", "plan", "shell")
 
 
 def main() -> None:
@@ -29,7 +29,8 @@ def dispatch(arguments: list[str]) -> int:
     """The exit code of the command in `arguments`."""
     command, rest = _command(arguments)
     if command in DRIVER:
-        return _guarded(_phase(command), rest, errors.driver_exit_code, _tell_job)
+        tell = _tell_job_beside_answer if command == "config" else _tell_job
+        return _guarded(_phase(command), rest, errors.driver_exit_code, tell)
     if command in COMMANDS:
         return _guarded(_phase(command), rest, errors.command_exit_code, _tell_person)
     from executor.cli.help import answer
@@ -90,6 +91,12 @@ def _tell_job(failure: errors.ExecutorError) -> None:
     from executor.terminal import log_failure
 
     log_failure(failure)
+
+
+def _tell_job_beside_answer(failure: errors.ExecutorError) -> None:
+    from executor.terminal import log_failure
+
+    log_failure(failure, beside_answer=True)
 
 
 def _tell_person(failure: errors.ExecutorError) -> None:
