@@ -193,7 +193,7 @@ class JobRecord:
     @property
     def trace(self) -> str:
         """The job log without colours and carriage returns."""
-        return _ESCAPES.sub("", bytes(self.raw_trace).decode(errors="replace")).replace("\r", "\n")
+        return without_colours(bytes(self.raw_trace).decode(errors="replace"))
 
     @property
     def outcome(self) -> tuple[str, str | None, int | None]:
@@ -202,14 +202,23 @@ class JobRecord:
 
     def section(self, name: str) -> str:
         """What one section of the log holds, such as `step_script` or `prepare_executor`; "" where there is none."""
-        found = re.search(rf"section_start:\d+:{name}\n(.*?)section_end:\d+:{name}", self.trace, re.DOTALL)
-        return found.group(1) if found else ""
+        return next(iter(sections(self.trace, name)), "")
 
     def as_dependency(self) -> dict[str, Any]:
         """This job in the `dependencies` of a later one."""
         archive = next(upload for upload in self.uploads if upload.query["artifact_type"] == "archive")
         file = {"filename": archive.filename, "size": len(archive.content)}
         return {"id": self.job.id, "token": self.job.token, "name": "unit", "artifacts_file": file}
+
+
+def without_colours(text: str) -> str:
+    """A job log as a person reads it: no escape sequences, carriage returns as line ends."""
+    return _ESCAPES.sub("", text).replace("\r", "\n")
+
+
+def sections(trace: str, name: str) -> list[str]:
+    """The content of every section of that name, in order."""
+    return re.findall(rf"section_start:\d+:{name}\n(.*?)section_end:\d+:{name}", trace, re.DOTALL)
 
 
 def between(text: str, start: str = "<<<\n", end: str = ">>>\n") -> str:

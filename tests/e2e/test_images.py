@@ -93,10 +93,9 @@ def test_an_entrypoint_that_is_a_shell_works(runner: GitLabRunner) -> None:
     assert "\nworks\n" in record.section("step_script")
 
 
-def test_an_entrypoint_that_does_not_run_its_command_fails_with_a_reason(runner: GitLabRunner) -> None:
-    record = runner.run(Job(script=["echo never"], image={"name": "debian:12", "entrypoint": ["/bin/true"]}))
-    assert record.state == "failed"
-    assert "entrypoint" in record.trace.lower()
+def test_an_entrypoint_that_fails_fails_the_job(runner: GitLabRunner) -> None:
+    record = runner.run(Job(script=["echo never"], image={"name": "debian:12", "entrypoint": ["/bin/false"]}))
+    assert record.outcome == ("failed", "script_failure", 1)
     assert "\nnever\n" not in record.trace
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,10 +78,12 @@ def test_no_secret_is_in_the_state_of_a_job_for_others_to_read(runner: GitLabRun
     job = Job(script=["echo started", "sleep 3"], variables=[variable("SECRET", "sup3r-s3cret-value", masked=True)])
     record = runner.submit(job)
     record.wait_for_output("\nstarted\n")
-    files = [path for path in (runner.settings.state_dir / "jobs").rglob("*") if path.is_file()]
-    assert files
-    assert [path for path in files if path.stat().st_mode & 0o077 and _holds(path, b"sup3r-s3cret-value")] == []
+    jobs = runner.settings.state_dir / "jobs"
+    holding = [path for path in jobs.rglob("*") if path.is_file() and b"sup3r-s3cret-value" in path.read_bytes()]
+    assert jobs.stat().st_mode & 0o077 == 0
+    assert all(folder.stat().st_mode & 0o077 == 0 for folder in jobs.iterdir())
     assert record.wait().state == "success"
+    assert not any(path.exists() for path in holding)
 
 
 def test_a_forged_job_number_changes_nothing_on_the_host(runner: GitLabRunner) -> None:
@@ -90,7 +91,3 @@ def test_a_forged_job_number_changes_nothing_on_the_host(runner: GitLabRunner) -
     record = runner.run(Job(script=["echo $CI_JOB_ID"], variables=forged))
     assert record.outcome == ("success", None, None)
     assert not list(runner.settings.folder.rglob("*forged*"))
-
-
-def _holds(path: Path, secret: bytes) -> bool:
-    return secret in path.read_bytes()
