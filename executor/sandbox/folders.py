@@ -37,19 +37,34 @@ def claim_builds_folder(base: str, slot: int | None, job_folder: str, *, keep: b
     A kept one where `keep` and the slot is known and free; else one that is thrown away.
     """
     if keep and slot is not None:
-        folder = f"{base}/{slot}{'-protected' if protected else ''}"
+        folder = os.path.dirname(kept_work(base, slot, protected=protected))
         make_private(folder)
         if _claim(f"{folder}/owner", job_folder):
             return BuildsFolder(path=_open_to_all(f"{folder}/work"), owner_file=f"{folder}/owner")
-    folder = f"{base}/job-{os.path.basename(job_folder)}"
-    make_private(folder)
-    return BuildsFolder(path=_open_to_all(f"{folder}/work"))
+    path = passing_work(base, job_folder)
+    make_private(os.path.dirname(path))
+    return BuildsFolder(path=_open_to_all(path))
+
+
+def kept_work(base: str, slot: int, *, protected: bool) -> str:
+    """The mounted part of the folder that a slot keeps."""
+    return f"{base}/{slot}{'-protected' if protected else ''}/work"
+
+
+def passing_work(base: str, job_folder: str) -> str:
+    """The mounted part of a folder that goes with its job."""
+    return f"{base}/job-{os.path.basename(job_folder)}/work"
+
+
+def cache_path(base: str, project_id: int, *, protected: bool) -> str:
+    """Where the project's caches lie."""
+    return f"{base}/{project_id}{'-protected' if protected else ''}"
 
 
 def cache_folder(base: str, project_id: int, *, protected: bool) -> str:
     """The folder of the project's caches."""
     make_private(base)
-    return _open_to_all(f"{base}/{project_id}{'-protected' if protected else ''}")
+    return _open_to_all(cache_path(base, project_id, protected=protected))
 
 
 def release(owner_file: str, job_folder: str) -> None:

@@ -9,7 +9,7 @@ from executor.job.environment import custom_environment, slot
 from executor.job.variables import job_variables
 from executor.plan.model import Host
 from executor.sandbox.context import find_gitlab_runner
-from executor.sandbox.folders import BuildsFolder, cache_folder, claim_builds_folder
+from executor.sandbox.folders import cache_folder, claim_builds_folder
 from executor.settings.folders import builds_dir, cache_dir
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from executor.job.model import Job
     from executor.sandbox.context import Context
+    from executor.sandbox.folders import BuildsFolder
+    from executor.settings.model import Settings
 
 FETCH = "fetch"
 
@@ -26,35 +28,42 @@ def new_key(job: Job) -> str:
     return f"{job.id}-{os.urandom(4).hex()}"
 
 
-def claim_host(
-    context: Context, environ: Mapping[str, str], job_folder: str, runner_pid: int
-) -> tuple[Host, BuildsFolder]:
-    """The job's place on this host. Its folder for the sources is claimed with it."""
+def claim_builds(context: Context, environ: Mapping[str, str], job_folder: str) -> BuildsFolder:
+    """The folder for the job's sources, claimed for it."""
     job, settings = context.job, context.settings
-    variables = job_variables(job, custom_environment(environ))
-    own_slot = slot(environ, job)
-    runner = settings.runner.short_token or "local"
-    builds = claim_builds_folder(
-        f"{builds_dir(settings)}/{runner}/{job.project_id}",
-        own_slot,
+    return claim_builds_folder(
+        f"{builds_dir(settings)}/{_runner_folder(settings)}/{job.project_id}",
+        slot(environ, job),
         job_folder,
-        keep=_keeps_sources(job, variables),
+        keep=_keeps_sources(job, job_variables(job, custom_environment(environ))),
         protected=job.protected,
     )
-    host = Host(
+
+
+def describe_host(
+    context: Context, environ: Mapping[str, str], job_folder: str, builds: BuildsFolder, runner_pid: int
+) -> Host:
+    """The job's place on this host. `runner_pid` is the process whose binary the helper may get."""
+    job, settings = context.job, context.settings
+    cache = f"{cache_dir(settings)}/{_runner_folder(settings)}"
+    return Host(
         key=os.path.basename(job_folder),
         job_dir=job_folder,
         builds_host_dir=builds.path,
-        cache_host_dir=cache_folder(f"{cache_dir(settings)}/{runner}", job.project_id, protected=job.protected),
+        cache_host_dir=cache_folder(cache, job.project_id, protected=job.protected),
         reusable_builds=builds.reusable,
-        slot=own_slot,
+        slot=slot(environ, job),
         gitlab_runner=find_gitlab_runner(settings, runner_pid),
-        variables=variables,
+        variables=job_variables(job, custom_environment(environ)),
         cpus=os.cpu_count() or 1,
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         platform=f"linux/{_architecture()}",
     )
-    return host, builds
+
+
+def _runner_folder(settings: Settings) -> str:
+    """Jobs of different runners share no folders."""
+    return settings.runner.short_token or "local"
 
 
 def _keeps_sources(job: Job, variables: Mapping[str, str]) -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from executor.engine.client import EngineError
 from executor.errors import JobError, OperatorError
 from executor.plan.entrypoint import command
+from executor.sandbox import network
 from executor.sandbox.environment_file import wrapped_entrypoint
-from executor.sandbox.payload import container_body, network_body, volume_body
+from executor.sandbox.payload import container_body, volume_body
 from executor.sandbox.services import Waiting, tcp_ports, wait_for_services
 from executor.stages.loop import loop_command
 from executor.terminal import log, log_warning
@@ -35,11 +36,10 @@ class Sandbox:
     def build(self) -> None:
         """Everything up to ready services; each failure says whose it is."""
         began = time.monotonic()
-        network = self._create_network()
         self._get_images()
         self._create_volumes()
-        if network:
-            _value(network, self._plan.helper)
+        if self._plan.network:
+            network.ensure(self._engine, self._plan.network, self._job_folder)
         helper, build = self._create(self._plan.helper), self._create(self._plan.build)
         services = [self._create_service(service) for service in self._plan.services]
         _value(helper, self._plan.helper)
@@ -48,9 +48,6 @@ class Sandbox:
         self._start(waiting)
         log(f"started in {time.monotonic() - began:.2f} s")
         wait_for_services(self._engine, waiting)
-
-    def _create_network(self) -> Answer | None:
-        return self._engine.create_network(network_body(self._plan.network)) if self._plan.network else None
 
     def _get_images(self) -> None:
         plans = [self._plan.build, self._plan.helper, *(service.container for service in self._plan.services)]

@@ -1,0 +1,82 @@
+"""One attempt to prepare a job: its folder, its place on the host, its Engine.
+
+`config` begins it, so that the Engine can be at work while the runner comes round to `prepare`, which takes it over;
+where the operator left `config` out, `prepare` begins it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from executor.engine.client import Engine
+from executor.engine.endpoint import find_endpoint
+from executor.sandbox.folders import BuildsFolder
+from executor.sandbox.host import claim_builds, describe_host, new_key
+from executor.sandbox.liveness import claim_of_caller
+from executor.sandbox.state import create_job_folder, linked_folder, load, save
+from executor.sandbox.workplace import engine_facts
+from executor.settings.folders import state_dir
+
+if TYPE_CHECKING:
+    from executor.plan.model import Host, Plan
+    from executor.sandbox.context import Context
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What is settled before the plan. `folder` is the job's, in `state_dir`."""
+
+    context: Context
+    state_dir: str
+    folder: str
+    host: Host
+    engine: Engine
+
+    def note(self, facts: dict[str, Any]) -> None:
+        """Add to the job's stored state."""
+        save(self.folder, load(self.folder) | facts)
+
+    def note_plan(self, plan: Plan) -> None:
+        """Store what later calls need of the plan, before any of it is made."""
+        job = self.context.job
+        self.note(
+            {
+                "job": {"id": job.id, "name": job.name, "project": job.project_path, "ref": job.ref, "sha": job.sha},
+                "containers": {plan.helper.role: plan.helper.name, plan.build.role: plan.build.name},
+                "helper_image": plan.helper.image.name,
+                "volume_keep": plan.keep_volumes,
+            }
+        )
+
+
+def begin(context: Context) -> Attempt:
+    """Begin an attempt. Its state is stored before anything else happens, and holds all that cleaning up needs."""
+    state = state_dir(context.settings)
+    folder = create_job_folder(state, new_key(context.job))
+    claim, engine = claim_of_caller(), Engine(find_endpoint(context.settings.docker))
+    facts = {"claim": claim, "engine": engine_facts(engine.endpoint)}
+    save(folder, facts)
+    builds = claim_builds(context, os.environ, folder)
+    throw_away = "" if builds.reusable else os.path.dirname(builds.path)
+    save(folder, facts | {"builds": builds.path, "owner_file": builds.owner_file, "throw_away": throw_away})
+    return _attempt(context, state, folder, builds, claim["pid"], engine)
+
+
+def take_over_or_begin(context: Context) -> Attempt:
+    """The attempt that `config` began, else a new one."""
+    folder = linked_folder()
+    if folder is None or not os.path.exists(f"{folder}/state.json"):
+        return begin(context)
+    facts = load(folder)
+    builds = BuildsFolder(path=facts["builds"], owner_file=facts["owner_file"])
+    engine = Engine(find_endpoint(context.settings.docker))
+    return _attempt(context, state_dir(context.settings), folder, builds, facts["claim"]["pid"], engine)
+
+
+def _attempt(
+    context: Context, state: str, folder: str, builds: BuildsFolder, runner_pid: int, engine: Engine
+) -> Attempt:
+    host = describe_host(context, os.environ, folder, builds, runner_pid)
+    return Attempt(context=context, state_dir=state, folder=folder, host=host, engine=engine)
