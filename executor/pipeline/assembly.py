@@ -12,8 +12,9 @@ from executor.pipeline.keywords import remark_unknown
 from executor.pipeline.model import Pipeline
 from executor.pipeline.needs import JobNames, check_circles, read_dependencies, read_needs
 from executor.pipeline.problems import invalid
+from executor.pipeline.scripts import flatten
 from executor.pipeline.variables import expand_existing, expand_nested, read_variables
-from executor.pipeline.yaml_nodes import as_map, as_string, as_strings
+from executor.pipeline.yaml_nodes import ListNode, as_map, as_string
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from executor.pipeline.model import Need, PipelineJob
     from executor.pipeline.needs import PlacedNeed
     from executor.pipeline.rules import Facts
-    from executor.pipeline.yaml_nodes import MapNode
+    from executor.pipeline.yaml_nodes import MapNode, Node
 
     Needs = Mapping[str, tuple[PlacedNeed, ...] | None]
 
@@ -50,7 +51,7 @@ class Assembly:
         """Every job checked, those that run kept."""
         workflow = decide_workflow(self._root, self._facts, self._globals)
         self._globals |= workflow.variables
-        names = JobNames.of(draft_jobs(self._root, self._stages, self._globals, self._remarks), self._stages)
+        names = JobNames.of(draft_jobs(self._root, self._stages, self._globals, self._facts), self._stages)
         decisions = {name: self._decide(draft, workflow) for name, draft in names.drafts.items()}
         needs = self._needs(names, decisions)
         jobs = [self._job(draft, decisions, needs, names) for draft in names.drafts.values()]
@@ -71,20 +72,23 @@ class Assembly:
         if not workflow.runs:
             place = self._root.position("workflow")
             return replace(decision, reason=f"workflow rules keep the pipeline from running ({place})")
-        if decision.reason:
+        return decision if decision.reason else self._elsewhere(draft, decision)
+
+    def _elsewhere(self, draft: Draft, decision: Decision) -> Decision:
+        """A job of a kind that is not run here, or of which a part is missing."""
+        key = next((key for key in _ELSEWHERE if draft.keywords.get(key) is not None), "")
+        if not key and not draft.keywords.missing:
             return decision
-        for key, reason in _ELSEWHERE.items():
-            if draft.keywords.get(key) is not None:
-                place = draft.keywords.position(key)
-                self._remarks.add(place, f"job `{draft.written}` is not run: {reason}")
-                return replace(decision, reason=f"{reason} ({place})", elsewhere=True)
-        return decision
+        place = draft.keywords.position(key)
+        reason = f"{_ELSEWHERE[key]} ({place})" if key else draft.keywords.missing
+        self._remarks.add(draft.at, f"job `{draft.written}` is not run: {reason}")
+        return replace(decision, reason=reason, elsewhere=True)
 
     def _needs(self, names: JobNames, decisions: Mapping[str, Decision]) -> Needs:
         needs = {}
         for name, draft in names.drafts.items():
             node = decisions[name].needs or draft.keywords.get("needs")
-            needs[name] = read_needs(draft, node, names, self._remarks)
+            needs[name] = read_needs(draft, node, names, self._facts)
         check_circles({name: placed or () for name, placed in needs.items()})
         return needs
 
@@ -93,7 +97,7 @@ class Assembly:
     ) -> PipelineJob | None:
         """The job, also if it is skipped: its keywords are checked in any case. None if its kind is not run here."""
         placed, decision = needs[draft.name], decisions[draft.name]
-        dependencies = read_dependencies(draft, placed, names)
+        dependencies = read_dependencies(draft, placed, names, self._facts)
         if draft.keywords.get("script") is None:
             return None
         waits_for = None if placed is None or decision.reason else _present(draft, placed, decisions)
@@ -121,8 +125,14 @@ class Assembly:
 
 def _read_stages(root: MapNode) -> tuple[str, ...]:
     node = root.get("stages")
-    written = DEFAULT_STAGES if node is None else as_strings(node, "stages")
+    written = DEFAULT_STAGES if node is None else _stage_names(node)
     return tuple(dict.fromkeys((".pre", *(name for name in written if name not in (".pre", ".post")), ".post")))
+
+
+def _stage_names(node: Node) -> tuple[str, ...]:
+    if not isinstance(node, ListNode):
+        raise invalid(node.at, "stages config should be an array of strings")
+    return tuple(as_string(item, "stages") for item in flatten(node, "stages"))
 
 
 def _present(draft: Draft, needs: tuple[PlacedNeed, ...], decisions: Mapping[str, Decision]) -> tuple[Need, ...]:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from executor.errors import UsageError
     from executor.pipeline.matrix import Instance
     from executor.pipeline.model import Position
-    from executor.pipeline.problems import Remarks
-    from executor.pipeline.yaml_nodes import Node
+    from executor.pipeline.rules import Facts
 
 MAX_NAME = 255
 
@@ -42,29 +41,75 @@ class Draft:
         return f"jobs:{self.written}"
 
 
-def draft_jobs(
-    root: MapNode, stages: tuple[str, ...], globals_: Mapping[str, Variable], remarks: Remarks
-) -> list[Draft]:
+def draft_jobs(root: MapNode, stages: tuple[str, ...], globals_: Mapping[str, Variable], facts: Facts) -> list[Draft]:
     """All visible jobs of the configuration, in order of the file, parallel ones as their instances."""
-    default = default_keywords(root)
-    visible = {key: node for key, node in root.fields.items() if key not in RESERVED and not key.startswith(".")}
-    if not visible:
+    visible = [key for key in root.fields if key not in RESERVED and not key.startswith(".")]
+    if not visible and not facts.left_out:
         raise invalid(root.at, "jobs config should contain at least one visible job")
-    jobs = {name: _job(name, node, root) for name, node in visible.items()}
-    remark_job_keywords(default, remarks)
-    drafts = [_draft(name, job, default, root, stages, globals_, remarks) for name, job in jobs.items()]
-    return [draft for group in drafts for draft in group]
+    drafter = _Drafter(root, stages, globals_, facts)
+    return [draft for name in visible for draft in drafter.drafts(name)]
 
 
-def _job(name: str, node: Node, root: MapNode) -> MapNode:
-    at = root.position(name)
-    if not isinstance(node, MapNode):
-        raise _no_job(name, at)
-    if len(name) > MAX_NAME:
-        raise invalid(at, f"jobs:{name[:40]}... name is too long (maximum is {MAX_NAME} characters)")
-    if all(node.get(key) is None for key in ("script", "trigger", "run")):
+class _Drafter:
+    """Takes the jobs of one configuration apart."""
+
+    def __init__(self, root: MapNode, stages: tuple[str, ...], globals_: Mapping[str, Variable], facts: Facts) -> None:
+        self._root = root
+        self._stages = stages
+        self._globals = globals_
+        self._facts = facts
+        self._default = default_keywords(root)
+        remark_job_keywords(self._default, facts.remarks)
+
+    def drafts(self, name: str) -> list[Draft]:
+        """The job `name`, one draft an instance."""
+        label, at, job = f"jobs:{name}", self._root.position(name), self._job(name)
+        if job.missing:
+            return [self._incomplete(name, at, job.missing)]
+        remark_job_keywords(job, self._facts.remarks)
+        keywords = apply_default(job, self._default, label)
+        own = keywords.get("variables")
+        variables = {key: self._globals[key] for key in inherited(job, "variables", tuple(self._globals), label)}
+        variables |= {} if own is None else read_variables(own, f"{label}:variables")
+        stage = self._stage(name, keywords, at)
+        return [
+            Draft(
+                name=instance.name,
+                written=name,
+                at=at,
+                stage=stage,
+                keywords=keywords,
+                variables=variables | _fixed(instance),
+                cell=instance.cell,
+            )
+            for instance in instances(name, keywords.get("parallel"))
+        ]
+
+    def _job(self, name: str) -> MapNode:
+        node, at = self._root.fields[name], self._root.position(name)
+        if not isinstance(node, MapNode):
+            raise _no_job(name, at)
+        if len(name) > MAX_NAME:
+            raise invalid(at, f"jobs:{name[:40]}... name is too long (maximum is {MAX_NAME} characters)")
+        if node.missing or any(node.get(key) is not None for key in ("script", "trigger", "run")):
+            return node
+        if self._facts.left_out:
+            return MapNode(at=at, missing=f"its script may stand in an include that is left out ({at})")
         raise _no_job(name, at, node)
-    return node
+
+    def _incomplete(self, name: str, at: Position, missing: str) -> Draft:
+        """A job that cannot be run, in the first stage so that everyone may need it."""
+        keywords = MapNode(at=at, missing=missing)
+        return Draft(name=name, written=name, at=at, stage=self._stages[0], keywords=keywords, variables={}, cell={})
+
+    def _stage(self, name: str, job: MapNode, at: Position) -> str:
+        node = job.get("stage")
+        stage = "test" if node is None else as_string(node, f"jobs:{name}:stage")
+        if stage not in self._stages:
+            known = ", ".join(self._stages)
+            what = f"{name} job: chosen stage `{stage}` does not exist; available stages are {known}."
+            raise invalid(at if node is None else node.at, what + did_you_mean(stage, self._stages))
+        return stage
 
 
 def _no_job(name: str, at: Position, job: MapNode | None = None) -> UsageError:
@@ -74,48 +119,8 @@ def _no_job(name: str, at: Position, job: MapNode | None = None) -> UsageError:
     return invalid(at, f"jobs:{name} config should implement the script:, run:, or trigger: keyword.{hint}")
 
 
-def _draft(
-    name: str,
-    job: MapNode,
-    default: MapNode,
-    root: MapNode,
-    stages: tuple[str, ...],
-    globals_: Mapping[str, Variable],
-    remarks: Remarks,
-) -> list[Draft]:
-    label, at = f"jobs:{name}", root.position(name)
-    remark_job_keywords(job, remarks)
-    keywords = apply_default(job, default, label)
-    stage = _stage(name, keywords, stages, at)
-    own = keywords.get("variables")
-    variables = {key: globals_[key] for key in inherited(job, "variables", tuple(globals_), label)}
-    variables |= {} if own is None else read_variables(own, f"{label}:variables")
-    return [
-        Draft(
-            name=instance.name,
-            written=name,
-            at=at,
-            stage=stage,
-            keywords=keywords,
-            variables=variables | _fixed(instance),
-            cell=instance.cell,
-        )
-        for instance in instances(name, keywords.get("parallel"))
-    ]
-
-
 def _fixed(instance: Instance) -> dict[str, Variable]:
     return {key: Variable(value) for key, value in (instance.cell | instance.node).items()}
-
-
-def _stage(name: str, job: MapNode, stages: tuple[str, ...], at: Position) -> str:
-    node = job.get("stage")
-    stage = "test" if node is None else as_string(node, f"jobs:{name}:stage")
-    if stage not in stages:
-        place = at if node is None else node.at
-        what = f"{name} job: chosen stage `{stage}` does not exist; available stages are {', '.join(stages)}."
-        raise invalid(place, what + did_you_mean(stage, stages))
-    return stage
 
 
 def rule_variables(draft: Draft, given: Mapping[str, str]) -> dict[str, str]:

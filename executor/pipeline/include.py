@@ -100,6 +100,7 @@ class _Includer:
         kind = next((key for key in _ELSEWHERE if key in entry.fields), None)
         if kind is None:
             raise invalid(entry.at, "include config should have one of: local, project, remote, template, component")
+        self.facts.left_out.append(f"{entry.position(kind)}")
         self.facts.remarks.add(entry.position(kind), f"`include:{kind}` is not included here: {_ELSEWHERE[kind]}")
 
     def _paths(self, local: Node) -> list[str]:

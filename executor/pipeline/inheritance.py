@@ -17,21 +17,27 @@ from executor.pipeline.yaml_nodes import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from executor.pipeline.yaml_nodes import Node
 
 MAX_LEVELS = 10
 
 
-def apply_extends(root: MapNode) -> MapNode:
-    """`root` with every `extends` merged: later bases over earlier ones, the job's own keys over all."""
-    extended = _Extender(root)
+def apply_extends(root: MapNode, left_out: Sequence[str]) -> MapNode:
+    """`root` with every `extends` merged: later bases over earlier ones, the job's own keys over all.
+
+    A base that is missing is an error, unless it may stand in an include that is not read here: then the job is marked.
+    """
+    extended = _Extender(root, left_out)
     fields = {key: extended.entry(key, ()) for key in root.fields}
     return MapNode(at=root.at, fields=fields, keys=root.keys)
 
 
 class _Extender:
-    def __init__(self, root: MapNode) -> None:
+    def __init__(self, root: MapNode, left_out: Sequence[str]) -> None:
         self._root = root
+        self._left_out = left_out
         self._known: dict[str, Node] = {}
 
     def entry(self, name: str, chain: tuple[str, ...]) -> Node:
@@ -55,6 +61,8 @@ class _Extender:
         return deep_merge(merged, node)
 
     def _base(self, base: str, name: str, extends: Node, chain: tuple[str, ...]) -> MapNode:
+        if base not in self._root.fields and self._left_out:
+            return MapNode(at=extends.at, missing=f"`{base}` may stand in an include that is left out ({extends.at})")
         if base not in self._root.fields:
             raise invalid(
                 extends.at, f"{name}: unknown keys in `extends` ({base}).{did_you_mean(base, self._root.fields)}"

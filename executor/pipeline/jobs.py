@@ -10,7 +10,7 @@ from executor.pipeline.durations import parse_duration
 from executor.pipeline.images import read_image, read_services
 from executor.pipeline.keywords import remark_unknown
 from executor.pipeline.model import EnvironmentSpec, PipelineJob, RetrySpec
-from executor.pipeline.problems import invalid
+from executor.pipeline.problems import did_you_mean, invalid
 from executor.pipeline.scripts import read_script
 from executor.pipeline.yaml_nodes import (
     MapNode,
@@ -78,7 +78,7 @@ def build_job(
         dependencies=dependencies,
         when=decision.when,
         allow_failure=decision.allow_failure,
-        retry=_retry(job.get("retry"), f"{label}:retry"),
+        retry=_retry(job.get("retry"), f"{label}:retry", remarks),
         timeout=_timeout(job.get("timeout"), label),
         tags=() if tags is None else as_string_or_strings(tags, f"{label}:tags"),
         environment=_environment(job.get("environment"), f"{label}:environment", remarks),
@@ -86,7 +86,7 @@ def build_job(
     )
 
 
-def _retry(node: Node | None, label: str) -> RetrySpec:
+def _retry(node: Node | None, label: str, remarks: Remarks) -> RetrySpec:
     if node is None:
         return RetrySpec()
     if not isinstance(node, MapNode):
@@ -96,9 +96,10 @@ def _retry(node: Node | None, label: str) -> RetrySpec:
             raise invalid(node.position(key), f"{label} config contains unknown keys: {key}")
     limit, when, codes = node.get("max"), node.get("when"), node.get("exit_codes")
     words = () if when is None else as_string_or_strings(when, f"{label}:when")
-    unknown = [word for word in words if word not in _RETRY_WHEN]
-    if unknown:
-        raise invalid(node.position("when"), f"{label} when contains unknown values: {', '.join(unknown)}")
+    for word in words:
+        if word not in _RETRY_WHEN:
+            hint = did_you_mean(word, _RETRY_WHEN)
+            remarks.add(node.position("when"), f"`retry:when` does not know `{word}`, it never applies here.{hint}")
     return RetrySpec(
         max=0 if limit is None else _retries(limit, f"{label}:max"),
         when=words,

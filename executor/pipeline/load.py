@@ -38,7 +38,8 @@ def load_pipeline(
     """
     facts = Facts(given=variables, files=RepositoryFiles(root), changes=changes, remarks=Remarks())
     try:
-        configuration = resolve_references(apply_extends(load_configuration(root, file, facts)))
+        included = load_configuration(root, file, facts)
+        configuration = resolve_references(apply_extends(included, facts.left_out), facts.left_out)
         return Assembly(configuration, facts).pipeline()
     except RecursionError:
         raise invalid(Position(file=file, line=1), "The configuration is nested too deeply") from None

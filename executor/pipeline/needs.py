@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from executor.pipeline.matrix import cell_name, matrix_cells
 from executor.pipeline.model import Need
 from executor.pipeline.problems import did_you_mean, invalid
+from executor.pipeline.scripts import flatten
 from executor.pipeline.yaml_nodes import ListNode, MapNode, ScalarNode, as_bool, as_string, as_strings
 
 if TYPE_CHECKING:
     from executor.pipeline.drafts import Draft
     from executor.pipeline.model import Position
-    from executor.pipeline.problems import Remarks
+    from executor.pipeline.rules import Facts
     from executor.pipeline.yaml_nodes import Node
 
 _KEYS = ("job", "artifacts", "optional", "parallel", "pipeline", "project", "ref")
@@ -49,19 +50,19 @@ class JobNames:
         return self.instances.get(name, [name])
 
 
-def read_needs(draft: Draft, node: Node | None, names: JobNames, remarks: Remarks) -> tuple[PlacedNeed, ...] | None:
+def read_needs(draft: Draft, node: Node | None, names: JobNames, facts: Facts) -> tuple[PlacedNeed, ...] | None:
     """The needs of a job, checked: every one exists, in the same or an earlier stage. None without `needs`."""
     if node is None:
         return None
     label = f"{draft.label}:needs"
     if not isinstance(node, ListNode):
         raise invalid(node.at, f"{label} config can only be a hash or an array")
-    placed = [need for item in node.items for need in _need(item, label, draft, names, remarks)]
+    placed = [need for item in flatten(node, label) for need in _need(item, label, draft, names, facts)]
     _check_duplicates(draft, placed)
-    return tuple(need for need in placed if _check(draft, need, names))
+    return tuple(need for need in placed if _check(draft, need, names, facts))
 
 
-def _need(node: Node, label: str, draft: Draft, names: JobNames, remarks: Remarks) -> list[PlacedNeed]:
+def _need(node: Node, label: str, draft: Draft, names: JobNames, facts: Facts) -> list[PlacedNeed]:
     if isinstance(node, ScalarNode):
         name = as_string(node, f"{label}:need")
         return [PlacedNeed(need=Need(job=each), at=node.at) for each in names.expand(name)]
@@ -74,7 +75,7 @@ def _need(node: Node, label: str, draft: Draft, names: JobNames, remarks: Remark
             )
     if "pipeline" in node.fields or "project" in node.fields:
         kind = "project" if "project" in node.fields else "pipeline"
-        remarks.add(
+        facts.remarks.add(
             node.position(kind), f"`needs:{kind}` takes artifacts from another pipeline, which are not fetched here"
         )
         return []
@@ -123,16 +124,23 @@ def _check_duplicates(draft: Draft, needs: list[PlacedNeed]) -> None:
         raise invalid(repeated[-1].at, what)
 
 
-def _check(draft: Draft, placed: PlacedNeed, names: JobNames) -> bool:
+def _check(draft: Draft, placed: PlacedNeed, names: JobNames, facts: Facts) -> bool:
     """Whether the need exists; an optional one need not."""
     name = placed.need.job
     if name not in names.drafts:
-        if placed.need.optional:
-            return False
-        hint = did_you_mean(name, [*names.drafts, *names.instances])
-        raise invalid(placed.at, f"{draft.name} job: undefined need: {name}.{hint}")
+        if not placed.need.optional:
+            _missing(draft, name, "need", placed.at, names, facts)
+        return False
     _check_stage(draft, name, "need", placed.at, names)
     return True
+
+
+def _missing(draft: Draft, name: str, kind: str, at: Position, names: JobNames, facts: Facts) -> None:
+    """A job nobody knows: an error, unless it may stand in an include that is not read here."""
+    if not facts.left_out:
+        hint = did_you_mean(name, [*names.instances, *names.drafts])
+        raise invalid(at, f"{draft.name} job: undefined {kind}: {name}.{hint}")
+    facts.remarks.add(at, f"{kind} `{name}` is not known and ignored: it may stand in an include that is left out")
 
 
 def _check_stage(draft: Draft, name: str, kind: str, at: Position, names: JobNames) -> None:
@@ -140,7 +148,9 @@ def _check_stage(draft: Draft, name: str, kind: str, at: Position, names: JobNam
         raise invalid(at, f"{draft.name} job: {kind} {name} is not defined in current or prior stages")
 
 
-def read_dependencies(draft: Draft, needs: tuple[PlacedNeed, ...] | None, names: JobNames) -> tuple[str, ...] | None:
+def read_dependencies(
+    draft: Draft, needs: tuple[PlacedNeed, ...] | None, names: JobNames, facts: Facts
+) -> tuple[str, ...] | None:
     """The jobs whose artifacts are taken, checked; None for the default."""
     node = draft.keywords.get("dependencies")
     if node is None:
@@ -148,16 +158,17 @@ def read_dependencies(draft: Draft, needs: tuple[PlacedNeed, ...] | None, names:
     written = as_strings(node, f"{draft.label}:dependencies")
     dependencies = [each for name in written for each in names.expand(name)]
     for name in dependencies:
-        if name not in names.drafts:
-            hint = did_you_mean(name, names.instances)
-            raise invalid(node.at, f"{draft.name} job: undefined dependency: {name}.{hint}")
-        _check_stage(draft, name, "dependency", node.at, names)
-    _check_part_of_needs(draft, node.at, dependencies, needs)
-    return tuple(dependencies)
+        if name in names.drafts:
+            _check_stage(draft, name, "dependency", node.at, names)
+        else:
+            _missing(draft, name, "dependency", node.at, names, facts)
+    known = tuple(name for name in dependencies if name in names.drafts)
+    _check_part_of_needs(draft, node.at, known, needs)
+    return known
 
 
 def _check_part_of_needs(
-    draft: Draft, at: Position, dependencies: list[str], needs: tuple[PlacedNeed, ...] | None
+    draft: Draft, at: Position, dependencies: tuple[str, ...], needs: tuple[PlacedNeed, ...] | None
 ) -> None:
     if not needs:
         return

@@ -44,11 +44,15 @@ class ReferenceNode:
 
 @dataclass(frozen=True, kw_only=True)
 class MapNode:
-    """A mapping. `keys` holds the position of each key, `fields` the values in order of the file."""
+    """A mapping. `keys` holds the position of each key, `fields` the values in order of the file.
+
+    `missing` says what the map lacks because an include is not read here; empty if it is complete.
+    """
 
     at: Position
     fields: dict[str, Node] = field(default_factory=dict)
     keys: dict[str, Position] = field(default_factory=dict)
+    missing: str = ""
 
     def given(self) -> Iterator[tuple[str, Node]]:
         """The fields that are not null: null takes a keyword away, as after `extends`."""
@@ -84,7 +88,8 @@ def deep_merge(base: MapNode, over: MapNode) -> MapNode:
         below = fields.get(key)
         both_maps = isinstance(below, MapNode) and isinstance(node, MapNode)
         fields[key] = deep_merge(below, node) if both_maps else node  # type: ignore[arg-type]
-    return MapNode(at=over.at, fields=fields, keys={**base.keys, **over.keys})
+    missing = over.missing or base.missing
+    return MapNode(at=over.at, fields=fields, keys={**base.keys, **over.keys}, missing=missing)
 
 
 def check_size(root: Node) -> None:
@@ -135,10 +140,10 @@ def as_string(node: Node, label: str) -> str:
 
 
 def as_text(node: Node, label: str) -> str:
-    """`node` as text, where GitLab takes numbers too."""
-    if isinstance(node, ScalarNode) and isinstance(node.value, str | int | float) and not isinstance(node.value, bool):
-        return str(node.value)
-    raise invalid(node.at, f"{label} config should be a string or a number", fix=_quote_it(node))
+    """`node` as text, where GitLab takes numbers and booleans too."""
+    if not isinstance(node, ScalarNode) or node.value is None:
+        raise invalid(node.at, f"{label} config should be a string or a number")
+    return str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
 
 
 def as_strings(node: Node, label: str) -> tuple[str, ...]:
