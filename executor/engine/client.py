@@ -33,12 +33,18 @@ class Answer:
         self._pending = pending
 
     def value(self) -> Any:
-        """The decoded JSON (None where there is no body); `EngineError` for a status of 400 or more."""
+        """The decoded JSON (None where there is no body); `EngineError` for a status of 400 or more.
+
+        `Broken` where the answer does not come whole.
+        """
         reply = self._pending.reply()
         body = reply.body()
         if reply.status >= 400:
             raise EngineError(reply.status, _message(body))
-        return json.loads(body) if body else None
+        try:
+            return json.loads(body) if body else None
+        except ValueError:
+            raise http.Broken("an answer that is not JSON") from None
 
     def settle(self) -> None:
         """Wait, and do not mind a refusal: the thing is gone already, or in the state that was asked for."""

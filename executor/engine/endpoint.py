@@ -38,7 +38,7 @@ class Endpoint:
             raise self._refused() from None
         except PermissionError:
             raise self._forbidden() from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise SystemFailure(f"Cannot reach the Docker Engine at {self.host}: {error}.") from None
 
     def _connect_unix(self, seconds: float | None) -> socket.socket:
@@ -52,10 +52,23 @@ class Endpoint:
         return connection
 
     def _connect_tcp(self, seconds: float | None) -> socket.socket:
-        name, _, port = self.host.partition("://")[2].rstrip("/").rpartition(":")
+        scheme, _, rest = self.host.partition("://")
+        name, _, port = rest.rstrip("/").rpartition(":")
+        if scheme not in ("tcp", "http", "https") or not name or not port.isdigit():
+            raise self._no_address()
         connection = socket.create_connection((name.strip("[]"), int(port)), timeout=10)
         connection.settimeout(seconds)
-        return self._wrap(connection, name) if self.certificates or self.verify else connection
+        return self._secured(connection, name) if self.certificates or self.verify else connection
+
+    def _secured(self, connection: socket.socket, name: str) -> socket.socket:
+        """The connection under TLS. What is wrong with the certificates is not wrong with the Engine."""
+        import ssl
+
+        try:
+            return self._wrap(connection, name)
+        except (FileNotFoundError, PermissionError, ssl.SSLError) as error:
+            connection.close()
+            raise self._untrusted(error) from None
 
     def _wrap(self, connection: socket.socket, name: str) -> socket.socket:
         import ssl
@@ -68,6 +81,21 @@ class Endpoint:
         if folder:
             context.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
         return context.wrap_socket(connection, server_hostname=name)
+
+    def _no_address(self) -> OperatorError:
+        return OperatorError(
+            f"{self.host} is no address of a Docker Engine that this driver knows.",
+            cause="It can be unix:///PATH or tcp://HOST:PORT.",
+            fix="Correct `host` under [runners.docker], or DOCKER_HOST of gitlab-runner.",
+        )
+
+    def _untrusted(self, error: OSError) -> OperatorError:
+        return OperatorError(
+            f"TLS to the Docker Engine at {self.host} fails with the certificates of "
+            f"{self.certificates or 'this host'}: {error.strerror or error}.",
+            cause="ca.pem, cert.pem or key.pem is missing, closed to this account, or not what the Engine expects.",
+            fix="Check `tls_cert_path` under [runners.docker], or DOCKER_CERT_PATH of gitlab-runner.",
+        )
 
     def _absent(self) -> SystemFailure:
         return SystemFailure(

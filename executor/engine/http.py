@@ -52,7 +52,7 @@ class Reply:
         if self._headers.get("transfer-encoding") == "chunked":
             yield from self._chunked()
         elif "content-length" in self._headers:
-            yield self._exactly(int(self._headers["content-length"]))
+            yield self._exactly(_size(self._headers["content-length"], 10))
         elif self.status not in (204, 304):
             yield from iter(lambda: self._guarded_read1(), b"")
 
@@ -71,11 +71,11 @@ class Reply:
         self._connection.close()
 
     def _read_status(self) -> int:
-        line = self._line()
-        parts = line.split(b" ", 2)
-        if len(parts) < 2 or not parts[1].isdigit():
-            raise Broken("no answer" if not line else "an answer that is not HTTP")
-        return int(parts[1])
+        version, _, rest = self._line().partition(b" ")
+        status = rest.split(b" ")[0].strip()
+        if not version.startswith(b"HTTP/") or not status.isdigit():
+            raise Broken("an answer that is not HTTP")
+        return int(status)
 
     def _read_headers(self) -> Iterator[tuple[str, str]]:
         while line := self._line().strip():
@@ -88,11 +88,7 @@ class Reply:
             self._line()
 
     def _chunk_size(self) -> int:
-        line = self._line().split(b";")[0].strip()
-        try:
-            return int(line, 16)
-        except ValueError:
-            raise Broken("the answer was cut off") from None
+        return _size(self._line().split(b";")[0].decode("latin-1"), 16)
 
     def _exactly(self, size: int) -> bytes:
         data = self._guarded(lambda: self._file.read(size))
@@ -101,7 +97,11 @@ class Reply:
         return data
 
     def _line(self) -> bytes:
-        return self._guarded(self._file.readline)
+        """A whole line: of half of one a status or the headers' end would be made."""
+        line = self._guarded(self._file.readline)
+        if not line.endswith(b"\n"):
+            raise Broken("the answer was cut off" if line else "no answer")
+        return line
 
     def _guarded_read1(self) -> bytes:
         return self._guarded(lambda: self._file.read1(65536))
@@ -114,6 +114,17 @@ class Reply:
             raise Broken("no answer in time") from None
         except OSError as error:
             raise Broken(error.strerror or "connection lost") from None
+
+
+def _size(text: str, base: int) -> int:
+    """The size of what follows; a sign is no digit of one."""
+    try:
+        size = int(text, base)
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise Broken("an answer that is not HTTP")
+    return size
 
 
 class Pending:
