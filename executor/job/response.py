@@ -22,7 +22,7 @@ def load_job(path: str, environment: Mapping[str, str]) -> Job:
     cut short, not JSON or of another shape; the message never holds content, for the job's token is in the file.
     """
     try:
-        return _job(Fields(_read(path)), environment)
+        return parse_job(_read(path), environment)
     except Malformed as error:
         raise SystemFailure(
             f"The runner's job file {path} is malformed: {error}.",
@@ -45,7 +45,9 @@ def _read(path: str) -> Any:
         raise SystemFailure(f"The runner's job file {path} is not valid JSON.", cause=cause, fix="df -h /tmp") from None
 
 
-def _job(response: Fields, environment: Mapping[str, str]) -> Job:
+def parse_job(content: Any, environment: Mapping[str, str]) -> Job:
+    """The job in the decoded `content` of such a file. Raises `Malformed`, which names the field that is wrong."""
+    response = Fields(content)
     info, git = response.child("job_info"), response.child("git_info")
     variables = _variables(response)
     return Job(
