@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tarfile
 from dataclasses import replace
 
 from executor.pipeline.local import packing, shell
@@ -71,19 +70,6 @@ def upload_artifacts(
         _pack(paths, reports, f"{folder}/{REPORTS}", "reports") if reports else "",
         _collect_dotenv(paths, dotenv, f"{folder}/{DOTENV}") if dotenv else "",
     )
-
-
-def unpack(archive: Path, target: Path) -> list[str]:
-    """Show the archive's files to the user under `target`. Returns the names of members that are not safe to unpack."""
-    refused = []
-    target.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            try:
-                tar.extract(member, target, set_attrs=not member.isdir(), filter="data")
-            except (tarfile.FilterError, OSError):
-                refused.append(member.name)
-    return refused
 
 
 def clear(target: Path) -> None:

@@ -15,6 +15,7 @@ from executor.pipeline.local.model import Failure, JobResult
 from executor.pipeline.local.response import JobRequest
 from executor.pipeline.local.shell import GREEN, RED
 from executor.pipeline.local.shell_on_failure import open_shell
+from executor.pipeline.local.unpacking import unpack
 from executor.pipeline.local.variables import stage_variables, values
 from executor.pipeline.local.versions import version_of
 
@@ -156,7 +157,7 @@ class _Run:
         artifacts.clear(target)
         for name in (artifacts.ARCHIVE, artifacts.REPORTS):
             archive = self._exchange / name
-            refused = artifacts.unpack(archive, target) if archive.exists() else []
+            refused = unpack(archive, target) if archive.exists() else []
             for member in refused:
                 self._log.say(f"WARNING: {member} is left out of {target}: it leads out of the folder")
 
