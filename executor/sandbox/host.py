@@ -32,10 +32,10 @@ def claim_builds(context: Context, environ: Mapping[str, str], job_folder: str) 
     """The folder for the job's sources, claimed for it."""
     job, settings = context.job, context.settings
     return claim_builds_folder(
-        f"{builds_dir(settings)}/{_runner_folder(settings)}/{job.project_id}",
+        f"{builds_dir(settings)}/{runner_folder(settings)}/{job.project_id}",
         slot(environ, job),
         job_folder,
-        keep=_keeps_sources(job, job_variables(job, custom_environment(environ))),
+        keep=keeps_sources(job, job_variables(job, custom_environment(environ))),
         protected=job.protected,
     )
 
@@ -45,7 +45,7 @@ def describe_host(
 ) -> Host:
     """The job's place on this host. `runner_pid` is the process whose binary the helper may get."""
     job, settings = context.job, context.settings
-    cache = f"{cache_dir(settings)}/{_runner_folder(settings)}"
+    cache = f"{cache_dir(settings)}/{runner_folder(settings)}"
     return Host(
         key=os.path.basename(job_folder),
         job_dir=job_folder,
@@ -56,22 +56,29 @@ def describe_host(
         gitlab_runner=find_gitlab_runner(settings, runner_pid),
         variables=job_variables(job, custom_environment(environ)),
         cpus=os.cpu_count() or 1,
-        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        platform=f"linux/{_architecture()}",
+        memory=memory(),
+        platform=platform(),
     )
 
 
-def _runner_folder(settings: Settings) -> str:
+def runner_folder(settings: Settings) -> str:
     """Jobs of different runners share no folders."""
     return settings.runner.short_token or "local"
 
 
-def _keeps_sources(job: Job, variables: Mapping[str, str]) -> bool:
+def keeps_sources(job: Job, variables: Mapping[str, str]) -> bool:
     """Only `fetch` finds the last job's sources; the runner takes it by default where GitLab allows it."""
     strategy = variables.get("GIT_STRATEGY", "")
     return strategy == FETCH or (not strategy and job.allow_git_fetch)
 
 
-def _architecture() -> str:
+def memory() -> int:
+    """The host's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def platform() -> str:
+    """The host's own, as images name it: `linux/amd64`."""
     machine = os.uname().machine
-    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7"}.get(machine, machine)
+    architecture = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7"}.get(machine, machine)
+    return f"linux/{architecture}"

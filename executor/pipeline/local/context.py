@@ -45,21 +45,44 @@ class RunContext:
     job_ids: Iterator[int] = field(default_factory=itertools.count)
 
     def variables_of(self, job: PipelineJob, job_id: int, dotenv: Mapping[str, str]) -> tuple[Variable, ...]:
-        """What GitLab would send for the job: in order of precedence, each key once, references replaced."""
-        predefined = job_variables(job, self.identity, job_id, url=self.repository.url)
-        given = [
-            *(Variable(key=key, value=value, public=True, raw=True) for key, value in self.pipeline_variables.items()),
-            *(Variable(key=key, value=value, public=True, raw=True) for key, value in predefined.items()),
-            *_of_yaml(job),
-            *(Variable(key=key, value=value) for key, value in dotenv.items()),
-            *self.overrides,
-        ]
-        return resolve([*self._environment(job, given), *given])
+        """What GitLab would send for the job, with what other jobs handed on."""
+        late = [*(Variable(key=key, value=value) for key, value in dotenv.items()), *self.overrides]
+        return given_variables(
+            job,
+            job_id,
+            repository=self.repository,
+            identity=self.identity,
+            shared=self.pipeline_variables,
+            late=late,
+        )
 
-    def _environment(self, job: PipelineJob, given: Sequence[Variable]) -> list[Variable]:
-        known = values(stage_variables(resolve(given), None, {}), None)
-        pairs = environment_variables(job.environment, known)
-        return [Variable(key=key, value=value, public=True) for key, value in pairs.items()]
+
+def given_variables(
+    job: PipelineJob,
+    job_id: int,
+    *,
+    repository: Repository,
+    identity: RunIdentity,
+    shared: Mapping[str, str],
+    late: Sequence[Variable] = (),
+) -> tuple[Variable, ...]:
+    """What GitLab would send for the job: in order of precedence, each key once, references replaced.
+
+    `shared` are the predefined variables of the pipeline, `late` those that win over the job's own.
+    """
+    predefined = {**shared, **job_variables(job, identity, job_id, url=repository.url)}
+    given = [
+        *(Variable(key=key, value=value, public=True, raw=True) for key, value in predefined.items()),
+        *_of_yaml(job),
+        *late,
+    ]
+    return resolve([*_of_environment(job, given), *given])
+
+
+def _of_environment(job: PipelineJob, given: Sequence[Variable]) -> list[Variable]:
+    known = values(stage_variables(resolve(given), None, {}), None)
+    pairs = environment_variables(job.environment, known)
+    return [Variable(key=key, value=value, public=True) for key, value in pairs.items()]
 
 
 def _of_yaml(job: PipelineJob) -> list[Variable]:
