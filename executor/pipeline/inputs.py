@@ -7,11 +7,13 @@ import shlex
 from typing import TYPE_CHECKING
 
 from executor.pipeline.problems import did_you_mean, invalid
-from executor.pipeline.yaml_nodes import ListNode, MapNode, ReferenceNode, ScalarNode, as_map, is_null
+from executor.pipeline.regexes import compile_pattern
+from executor.pipeline.yaml_nodes import ListNode, MapNode, ReferenceNode, ScalarNode, as_map, as_string, is_null
 
 if TYPE_CHECKING:
     from executor.pipeline.model import Position
-    from executor.pipeline.yaml_nodes import Node
+    from executor.pipeline.regexes import compile_pattern
+from executor.pipeline.yaml_nodes import Node
 
 _BLOCK = re.compile(r"\$\[\[\s*inputs\.([\w-]+)\s*((?:\|[^\]]*?)?)\s*\]\]")
 _TRUNCATE = re.compile(r"truncate\(\s*(\d+)\s*,\s*(\d+)\s*\)")
@@ -67,9 +69,16 @@ def _value(name: str, definition: Node, given: MapNode, at: Position) -> Node:
         raise invalid(
             value.at, f"`{name}` input: `{_text(value)}` cannot be used because it is not in the list of options"
         )
-    if isinstance(regex, ScalarNode) and not re.search(str(regex.value), _text(value)):
+    if regex is not None and not _fits(_text(value), as_string(regex, f"spec:inputs:{name}:regex"), regex.at):
         raise invalid(value.at, f"`{name}` input: provided value does not match required RegEx pattern")
     return value
+
+
+def _fits(text: str, pattern: str, at: Position) -> bool:
+    regex = compile_pattern(pattern if pattern.startswith("/") else f"/{pattern.replace('/', chr(92) + '/')}/")
+    if regex is None:
+        raise invalid(at, f"`{pattern}` is no regular expression of RE2")
+    return regex.search(text) is not None
 
 
 def _text(node: Node) -> str:

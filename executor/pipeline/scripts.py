@@ -35,7 +35,7 @@ def flatten(node: Node, label: str, level: int = 0) -> list[Node]:
     """The entries of nested lists in order; anything but a list is one entry."""
     if not isinstance(node, ListNode):
         return [node]
-    if level > MAX_NESTING:
+    if level >= MAX_NESTING:
         raise invalid(node.at, f"{label} config is nested more than {MAX_NESTING} levels deep")
     return [entry for item in node.items for entry in flatten(item, label, level + 1)]
 

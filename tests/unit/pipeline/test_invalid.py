@@ -68,7 +68,7 @@ def test_yaml(tmp_path: Path, text: str, expected: str) -> None:
         ("job:\n  script: 12\n", "2: jobs:job:script config should be a string or a nested array of strings up to 10 levels deep"),
         ("job:\n  script:\n    - a\n    - echo: b\n", "4: jobs:job:script config should be a string or a nested array of strings up to 10 levels deep A command with `: ` in it has to be quoted, or YAML reads it as a map."),
         ("job:\n  script: []\n", "2: jobs:job:script config can't be blank"),
-        ("job:\n  script: [[[[[[[[[[[[a]]]]]]]]]]]]\n", "2: jobs:job:script config is nested more than 10 levels deep"),
+        ("job:\n  script: [[[[[[[[[[[a]]]]]]]]]]]\n", "2: jobs:job:script config is nested more than 10 levels deep"),
         ("default:\n  imge: a\n" + JOB, "2: default config contains unknown keys: imge. Did you mean `image`?"),
         (JOB + "  inherit: {default: sometimes}\n", "3: jobs:job:inherit:default config should be a boolean or an array of strings"),
         (JOB + "  image: {entrypoint: [a]}\n", "3: jobs:job:image config missing required keys: name"),
