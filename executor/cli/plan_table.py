@@ -75,11 +75,11 @@ def _images(plan: Plan) -> Table:
 
 def _containers(plan: Plan) -> Table:
     table = _table("", "", "")
+    ready = {service.container.name: _readiness(service) for service in plan.services}
     for role, container in _roles(plan):
-        for number, (key, value) in enumerate(_facts(container)):
+        facts = [*_facts(container), *([("ready", ready[container.name])] if container.name in ready else [])]
+        for number, (key, value) in enumerate(facts):
             _add(table, role if number == 0 else "", key, value)
-    for service in plan.services:
-        _add(table, f"service {service.aliases[0]}", "ready when", _readiness(service))
     return table
 
 
@@ -103,16 +103,16 @@ def _command(words: tuple[str, ...] | None) -> str:
 
 
 def _limits(host_config: dict[str, Any]) -> str:
-    limits = [f"{key} {_value(key, value)}" for key, value in host_config.items() if key != LOGS]
+    limits = [_limit(key, value) for key, value in host_config.items() if key != LOGS]
     return ", ".join(limits) or "none"
 
 
-def _value(key: str, value: Any) -> str:
+def _limit(key: str, value: Any) -> str:
     if key == "NanoCpus":
-        return f"{value / NANOS:g}"
+        return f"CPUs {value / NANOS:g}"
     if key in SIZES:
-        return _size(value)
-    return value if isinstance(value, str) else json.dumps(value)
+        return f"{key} {_size(value)}"
+    return f"{key} {value if isinstance(value, str) else json.dumps(value)}"
 
 
 def _size(number: int) -> str:
@@ -125,9 +125,9 @@ def _size(number: int) -> str:
 
 def _readiness(service: ServicePlan) -> str:
     if service.wait_seconds <= 0:
-        return "started (no check)"
-    port = f"port {service.wait_port}" if service.wait_port else "its lowest exposed port"
-    return f"{port} answers, within {service.wait_seconds} s"
+        return "when started (no check)"
+    port = f"port {service.wait_port}" if service.wait_port else "an exposed port"
+    return f"when {port} answers, waited for {service.wait_seconds} s"
 
 
 def _mounts(plan: Plan) -> Table:
@@ -152,8 +152,13 @@ def _network(plan: Plan) -> Table:
         extras = [f"MTU {plan.network.mtu}"] * bool(plan.network.mtu) + ["IPv6"] * plan.network.enable_ipv6
         _add(table, "job", f"bridge {plan.network.name}", ", ".join(extras))
     for role, container in _roles(plan):
-        _add(table, role, _place(plan, container), ", ".join(container.network_aliases))
+        _add(table, role, _place(plan, container), ", ".join(_short_names(plan, container)))
     return table
+
+
+def _short_names(plan: Plan, container: ContainerPlan) -> list[str]:
+    """The aliases, but for the containers' own names, which stand above."""
+    return [alias for alias in container.network_aliases if alias not in (plan.helper.name, plan.build.name)]
 
 
 def _place(plan: Plan, container: ContainerPlan) -> str:
