@@ -9,11 +9,17 @@ Protected refs share nothing with others. All folders but the mounted ones keep 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from executor.sandbox.state import make_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WAIT_FOR_SLOT_SECONDS = 3.0
 
@@ -69,33 +75,58 @@ def cache_folder(base: str, project_id: int, *, protected: bool) -> str:
 
 def release(owner_file: str, job_folder: str) -> None:
     """Give a kept folder back, if it is still this job's."""
-    if os.path.lexists(owner_file) and os.readlink(owner_file) == job_folder:
-        os.unlink(owner_file)
+    if not os.path.isdir(os.path.dirname(owner_file)):
+        return
+    with _locked(os.path.dirname(owner_file)):
+        if _owner(owner_file) == job_folder:
+            os.unlink(owner_file)
 
 
 def _claim(owner_file: str, job_folder: str) -> bool:
-    """Take the folder in one step. One whose job has just ended is free in a moment; one whose job is gone, at once."""
+    """Take the folder. One whose job has just ended is free in a moment; one whose job is gone, at once."""
     deadline = time.monotonic() + WAIT_FOR_SLOT_SECONDS
-    while True:
-        try:
-            os.symlink(job_folder, owner_file)
-            return True
-        except FileExistsError:
-            if not _owner_is_leaving(owner_file) or time.monotonic() > deadline:
-                return False
+    while not _take(owner_file, job_folder):
+        if not _owner_is_leaving(owner_file) or time.monotonic() > deadline:
+            return False
         time.sleep(0.02)
+    return True
+
+
+def _take(owner_file: str, job_folder: str) -> bool:
+    """Take the folder if it is nobody's. The claim of a job without a folder is void."""
+    with _locked(os.path.dirname(owner_file)):
+        owner = _owner(owner_file)
+        if owner and os.path.isdir(owner):
+            return False
+        if owner:
+            os.unlink(owner_file)
+        os.symlink(job_folder, owner_file)
+        return True
 
 
 def _owner_is_leaving(owner_file: str) -> bool:
-    """Whether the job that holds the folder has ended; a claim of a job without a folder is void and removed."""
+    """Whether the job that holds the folder has ended, or is gone by now."""
+    owner = _owner(owner_file)
+    return not os.path.isdir(owner) or os.path.exists(f"{owner}/ended")
+
+
+def _owner(owner_file: str) -> str:
+    """The folder of the job that holds the claim, "" for none."""
     try:
-        owner = os.readlink(owner_file)
+        return os.readlink(owner_file)
     except FileNotFoundError:
-        return True
-    if not os.path.isdir(owner):
-        os.unlink(owner_file)
-        return True
-    return os.path.exists(f"{owner}/ended")
+        return ""
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """A look at a claim and the step that follows from it are one: nobody else comes between."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _open_to_all(folder: str) -> str:
