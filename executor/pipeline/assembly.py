@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from executor.pipeline.decisions import Decision, Workflow
     from executor.pipeline.drafts import Draft
+    from executor.pipeline.facts import Facts
     from executor.pipeline.model import Need, PipelineJob
     from executor.pipeline.needs import PlacedNeed
-    from executor.pipeline.rules import Facts
     from executor.pipeline.yaml_nodes import MapNode, Node
 
     Needs = Mapping[str, tuple[PlacedNeed, ...] | None]

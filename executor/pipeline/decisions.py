@@ -9,7 +9,7 @@ from executor.pipeline.drafts import rule_variables
 from executor.pipeline.durations import parse_duration
 from executor.pipeline.policies import except_holds, only_holds
 from executor.pipeline.problems import invalid
-from executor.pipeline.rules import JOB_WHEN, WORKFLOW_WHEN, matching_rule
+from executor.pipeline.rules import JOB_RULES, WORKFLOW_RULES, matching_rule
 from executor.pipeline.variables import Variable, read_variables
 from executor.pipeline.yaml_nodes import MapNode, ScalarNode, as_bool, as_integers, as_map, as_text, one_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from executor.pipeline.drafts import Draft
-    from executor.pipeline.rules import Facts
+    from executor.pipeline.facts import Facts
     from executor.pipeline.yaml_nodes import Node
 
 WHEN = ("on_success", "on_failure", "always", "manual", "delayed")
@@ -60,10 +60,10 @@ def _allow_failure(job: MapNode, label: str) -> bool | tuple[int, ...]:
     if node is None:
         when = job.get("when")
         return isinstance(when, ScalarNode) and when.value == "manual"
-    return read_allow_failure(node, f"{label}:allow_failure")
+    return _read_allow_failure(node, f"{label}:allow_failure")
 
 
-def read_allow_failure(node: Node, label: str) -> bool | tuple[int, ...]:
+def _read_allow_failure(node: Node, label: str) -> bool | tuple[int, ...]:
     """True or false, or the exit codes that are allowed."""
     if not isinstance(node, MapNode):
         return as_bool(node, label)
@@ -84,12 +84,12 @@ def _by_rules(rules: Node, draft: Draft, facts: Facts, variables: Mapping[str, s
     for key in ("only", "except"):
         if draft.keywords.get(key) is not None:
             raise invalid(draft.keywords.position(key), f"{draft.label} config key may not be used with `rules`: {key}")
-    rule = matching_rule(rules, draft.label, facts, variables)
+    rule = matching_rule(rules, draft.label, facts, variables, JOB_RULES)
     place = draft.keywords.position("rules")
     if rule is None:
         return Decision(reason=f"no rule matches ({place})")
     node = rule.get("when")
-    when = own.when if node is None else one_of(node, f"{draft.label}:rules:rule when", JOB_WHEN)
+    when = own.when if node is None else one_of(node, f"{draft.label}:rules:rule when", JOB_RULES.when)
     if when == "never":
         return Decision(reason=f"a rule says `when: never` ({rule.at})")
     return _from_rule(rule, when, own, f"{draft.label}:rules:rule")
@@ -99,7 +99,7 @@ def _from_rule(rule: MapNode, when: str, own: Decision, label: str) -> Decision:
     variables, allow_failure = rule.get("variables"), rule.get("allow_failure")
     return Decision(
         when=when,
-        allow_failure=own.allow_failure if allow_failure is None else read_allow_failure(allow_failure, label),
+        allow_failure=own.allow_failure if allow_failure is None else as_bool(allow_failure, f"{label}:allow_failure"),
         variables={} if variables is None else read_variables(variables, f"{label}:variables"),
         needs=rule.get("needs"),
     )
@@ -134,7 +134,7 @@ def decide_workflow(root: MapNode, facts: Facts, globals_: Mapping[str, Variable
     if rules is None:
         return Workflow()
     known = {name: variable.value for name, variable in globals_.items()} | dict(facts.given)
-    rule = matching_rule(rules, "workflow", facts, known, words=WORKFLOW_WHEN)
+    rule = matching_rule(rules, "workflow", facts, known, WORKFLOW_RULES)
     when = None if rule is None else rule.get("when")
     if rule is None or (isinstance(when, ScalarNode) and when.value == "never"):
         return Workflow(runs=False, has_rules=True)

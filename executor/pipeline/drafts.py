@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from executor.errors import UsageError
+    from executor.pipeline.facts import Facts
     from executor.pipeline.matrix import Instance
     from executor.pipeline.model import Position
-    from executor.pipeline.rules import Facts
 
 MAX_NAME = 255
 

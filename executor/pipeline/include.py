@@ -9,7 +9,7 @@ from executor.pipeline.globs import wildcard_match
 from executor.pipeline.inputs import interpolate, split_header
 from executor.pipeline.model import Position
 from executor.pipeline.problems import did_you_mean, invalid
-from executor.pipeline.rules import WORKFLOW_WHEN, matching_rule
+from executor.pipeline.rules import INCLUDE_RULES, matching_rule
 from executor.pipeline.variables import expand_existing
 from executor.pipeline.yaml_loader import load_documents
 from executor.pipeline.yaml_nodes import ListNode, MapNode, ScalarNode, as_map, as_string, check_size, deep_merge
@@ -17,7 +17,7 @@ from executor.pipeline.yaml_nodes import ListNode, MapNode, ScalarNode, as_map, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from executor.pipeline.rules import Facts
+    from executor.pipeline.facts import Facts
     from executor.pipeline.yaml_nodes import Node
 
 MAX_INCLUDES = 150
@@ -84,7 +84,7 @@ class _Includer:
         rules = entry.get("rules")
         if rules is None:
             return True
-        rule = matching_rule(rules, "include", self.facts, self.facts.given, words=WORKFLOW_WHEN)
+        rule = matching_rule(rules, "include", self.facts, self.facts.given, INCLUDE_RULES)
         when = None if rule is None else rule.get("when")
         return rule is not None and (when is None or as_string(when, "include:rules:rule when") != "never")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from executor.pipeline.assembly import Assembly
+from executor.pipeline.facts import Facts
 from executor.pipeline.files import RepositoryFiles
 from executor.pipeline.include import load_configuration
 from executor.pipeline.inheritance import apply_extends
 from executor.pipeline.model import Position
 from executor.pipeline.problems import Remarks, invalid
 from executor.pipeline.references import resolve_references
-from executor.pipeline.rules import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

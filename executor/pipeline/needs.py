@@ -14,8 +14,8 @@ from executor.pipeline.yaml_nodes import ListNode, MapNode, ScalarNode, as_bool,
 
 if TYPE_CHECKING:
     from executor.pipeline.drafts import Draft
+    from executor.pipeline.facts import Facts
     from executor.pipeline.model import Position
-    from executor.pipeline.rules import Facts
     from executor.pipeline.yaml_nodes import Node
 
 _KEYS = ("job", "artifacts", "optional", "parallel", "pipeline", "project", "ref")

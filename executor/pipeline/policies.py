@@ -13,7 +13,7 @@ from executor.pipeline.yaml_nodes import ListNode, MapNode, as_string, as_string
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from executor.pipeline.rules import Facts
+    from executor.pipeline.facts import Facts
     from executor.pipeline.yaml_nodes import Node
 
 DEFAULT_ONLY = ("branches", "tags")

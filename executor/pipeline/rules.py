@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from executor.pipeline.expressions import ExpressionError, is_true, parse_expression
@@ -21,66 +21,65 @@ from executor.pipeline.yaml_nodes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from executor.pipeline.files import RepositoryFiles
+    from executor.pipeline.facts import Facts
     from executor.pipeline.problems import Remarks
     from executor.pipeline.yaml_nodes import Node
 
-JOB_WHEN = ("on_success", "on_failure", "always", "never", "manual", "delayed")
-WORKFLOW_WHEN = ("always", "never")
 _INERT = {
     "auto_cancel": "nothing cancels a local pipeline when a newer one starts",
     "interruptible": "nothing cancels a local pipeline when a newer one starts",
     "start_in": "a delayed job is not delayed here",
 }
-_KEYS = ("if", "changes", "exists", "when", "allow_failure", "variables", "needs", *_INERT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What rules look at: variables given from outside, the repository's files, and the changed paths.
+class RuleKind:
+    """What rules of one place may hold: the keys, and the words of `when`."""
 
-    `changes` takes a ref to compare with (None: the default one); without it every `changes` clause holds.
-    `left_out` lists the includes that are not read here: what is missing may stand in them.
-    """
-
-    given: Mapping[str, str]
-    files: RepositoryFiles
-    changes: Callable[[str | None], Sequence[str]] | None
-    remarks: Remarks = field(repr=False)
-    left_out: list[str] = field(default_factory=list)
-
-    def changed(self, patterns: Sequence[str], compare_to: str | None) -> bool:
-        """Whether a changed path fits a pattern; true where changes are not known."""
-        return self.changes is None or any_match(patterns, self.changes(compare_to))
+    keys: tuple[str, ...]
+    when: tuple[str, ...]
 
 
-def matching_rule(
-    node: Node, label: str, facts: Facts, variables: Mapping[str, str], *, words: tuple[str, ...] = JOB_WHEN
-) -> MapNode | None:
+JOB_RULES = RuleKind(
+    keys=("if", "changes", "exists", "when", "allow_failure", "variables", "needs", "start_in", "interruptible"),
+    when=("on_success", "on_failure", "always", "never", "manual", "delayed"),
+)
+WORKFLOW_RULES = RuleKind(
+    keys=("if", "changes", "exists", "when", "variables", "auto_cancel"), when=("always", "never")
+)
+INCLUDE_RULES = RuleKind(keys=("if", "changes", "exists", "when"), when=("always", "never"))
+
+
+def matching_rule(node: Node, label: str, facts: Facts, variables: Mapping[str, str], kind: RuleKind) -> MapNode | None:
     """The first rule of `node` that holds for `variables`, or None.
 
-    `words` are those that `when` allows. Every rule is checked, also behind the one that matches.
+    Every rule is checked, also behind the one that matches.
     """
     if not isinstance(node, ListNode):
         raise invalid(node.at, f"{label}:rules config should be an array of hashes")
     rules = [as_map(rule, f"{label}:rules:rule") for rule in flatten(node, f"{label}:rules")]
     for rule in rules:
-        _check(rule, f"{label}:rules:rule", words)
+        _check(rule, f"{label}:rules:rule", kind)
         _remark_inert(rule, facts.remarks)
     return next((rule for rule in rules if _holds(rule, f"{label}:rules:rule", facts, variables)), None)
 
 
-def _check(rule: MapNode, label: str, words: tuple[str, ...]) -> None:
+def _check(rule: MapNode, label: str, kind: RuleKind) -> None:
     for key in rule.fields:
-        if key not in _KEYS:
-            raise invalid(rule.position(key), f"{label} config contains unknown keys: {key}.{did_you_mean(key, _KEYS)}")
+        if key not in kind.keys:
+            hint = did_you_mean(key, kind.keys)
+            raise invalid(rule.position(key), f"{label} config contains unknown keys: {key}.{hint}")
     when, condition = rule.get("when"), rule.get("if")
-    if when is not None:
-        one_of(when, f"{label} when", words)
-    if condition is None:
-        return
+    word = "" if when is None else one_of(when, f"{label} when", kind.when)
+    if (word == "delayed") != (rule.get("start_in") is not None):
+        raise invalid(rule.at, f"{label} start in has to stand beside `when: delayed`, and only there")
+    if condition is not None:
+        _check_expression(condition, label)
+
+
+def _check_expression(condition: Node, label: str) -> None:
     try:
         parse_expression(as_string(condition, f"{label}:if"))
     except ExpressionError as error:

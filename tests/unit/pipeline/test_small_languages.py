@@ -111,6 +111,17 @@ def test_duration(text: str, seconds: int | None) -> None:
         ("/[$]x/", "$x", True),
         ("/a|b{2}/U", "bb", True),
         (r"/\\z/", "\\z", True),
+        ("/^[*+]+$/", "+*", True),
+        (r"/^a\++$/", "a++", True),
+        (r"/^a{2}b{1,}?$/", "aab", True),
+        ("/^[]x]$/", "]", True),
+        (r"/^[\]$]+$/", "$]", True),
+        ("/^[^[:digit:]]+$/", "a[", True),
+        ("/(?i)MAIN/", "main", True),
+        ("/a/", "bab", True),
+        ("/^feature/.*$/", "feature/x", True),
+        ("/\\Amain\\z/", "main", True),
+        ("/^(fix|feat)\\//", "feat/x", True),
     ],
 )
 def test_regular_expression(literal: str, text: str, matches: bool) -> None:
@@ -120,7 +131,21 @@ def test_regular_expression(literal: str, text: str, matches: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "literal", ["main", "/a/", "/main", "main/", "/(a/", r"/(a)\1/", "/(?<=a)b/", "/a++b/", "/main/x"]
+    "literal",
+    [
+        "main",
+        "/main",
+        "main/",
+        "/(a/",
+        r"/(a)\1/",
+        "/(?<=a)b/",
+        "/a++b/",
+        "/a{2}+b/",
+        r"/a\Z/",
+        "/(?>a)/",
+        "/a[[:^alpha:]]/",
+        "/main/x",
+    ],
 )
 def test_no_regular_expression(literal: str) -> None:
     assert compile_pattern(literal) is None
