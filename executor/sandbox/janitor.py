@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from executor.errors import ExecutorError
 from executor.plan.naming import OURS
 from executor.sandbox.liveness import lives
-from executor.sandbox.state import load, mark_ended
+from executor.sandbox.state import load_of_any_version, mark_ended
 from executor.sandbox.teardown import engine_in, remove_job
 
 if TYPE_CHECKING:
@@ -56,22 +56,22 @@ def end_job(folder: str) -> None:
     facts = _facts(folder)
     try:
         remove_job(engine_in(facts), folder, facts)
-    except ExecutorError:
+    except (ExecutorError, OSError):
         return
 
 
 def _is_dead(folder: str) -> bool:
     """Whether the job of `folder` is over or its runner gone.
 
-    One that has ended is somebody else's to remove, unless that one died as well.
+    One that has ended is somebody else's to remove, unless that one died as well. One that another version of the
+    driver prepared lives all the same.
     """
-    try:
-        facts = load(folder)
-    except ExecutorError:
-        return _older_than(folder, BIRTH_SECONDS)
     if os.path.exists(f"{folder}/ended"):
         return _older_than(f"{folder}/ended", BIRTH_SECONDS)
-    return not lives(facts["claim"])
+    try:
+        return not lives(load_of_any_version(folder)["claim"])
+    except (ExecutorError, KeyError, TypeError):
+        return _older_than(folder, BIRTH_SECONDS)
 
 
 def _older_than(path: str, seconds: float) -> bool:
@@ -93,6 +93,6 @@ def _stateless(state_dir: str, engine: Engine) -> set[str]:
 
 def _facts(folder: str) -> dict[str, Any]:
     try:
-        return load(folder)
+        return load_of_any_version(folder)
     except ExecutorError:
         return {}

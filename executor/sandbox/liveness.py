@@ -21,11 +21,12 @@ def claim_of_caller() -> dict[str, Any]:
 def lives(claim: Mapping[str, Any]) -> bool:
     """Whether the runner of `claim` still runs, and still keeps the attempt's folder.
 
-    The runner removes that folder when the job is over, whatever became of `cleanup`.
+    The runner removes that folder when the job is over, whatever became of `cleanup`. A runner that was gone before
+    its start could be noted is dead.
     """
-    return (
-        claim["boot"] == _boot_id() and claim["started"] == _start_time(claim["pid"]) and os.path.isdir(claim["folder"])
-    )
+    started = claim["started"]
+    runs = claim["boot"] == _boot_id() and started != "" and started == _start_time(claim["pid"])
+    return runs and os.path.isdir(claim["folder"])
 
 
 def _runner_above(caller: int) -> int:

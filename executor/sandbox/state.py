@@ -85,20 +85,29 @@ def save(folder: str, facts: dict[str, Any]) -> None:
 
 def load(folder: str) -> dict[str, Any]:
     """Read the job's state. A state that another version wrote, or half of one, is a system failure."""
-    import json
-
-    try:
-        with open(f"{folder}/state.json") as file:
-            facts: dict[str, Any] = json.load(file)
-    except (OSError, ValueError) as error:
-        raise SystemFailure(f"The job's state cannot be read ({type(error).__name__}).", fix="Retry the job.") from None
-    if not isinstance(facts, dict) or facts.get("version") != VERSION:
+    facts = load_of_any_version(folder)
+    if facts.get("version") != VERSION:
         raise SystemFailure(
             "The job's state was written by another version of virida-executor.",
             cause="The driver was updated while the job ran.",
             fix="Retry the job.",
         )
     return facts
+
+
+def load_of_any_version(folder: str) -> dict[str, Any]:
+    """Read the job's state, whoever wrote it: for who only wants to know whether the job lives and what is its own."""
+    import json
+
+    try:
+        with open(f"{folder}/state.json") as file:
+            facts: dict[str, Any] = json.load(file)
+        if isinstance(facts, dict):
+            return facts
+        reason = type(facts).__name__
+    except (OSError, ValueError) as error:
+        reason = type(error).__name__
+    raise SystemFailure(f"The job's state cannot be read ({reason}).", fix="Retry the job.")
 
 
 def write_private(path: str, text: str) -> None:
