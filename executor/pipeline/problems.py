@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 def invalid(at: Position, what: str, *, fix: str = "") -> UsageError:
     """The error for a configuration that GitLab would refuse; the message begins with `file:line`."""
-    return UsageError(f"{at}: {what}", fix=fix)
+    return UsageError(_one_line(f"{at}: {what}"), fix=fix)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """ " Did you mean `script`?" where a known word is close to `word`, otherwise nothing."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.65)
     return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def _one_line(text: str) -> str:
+    """Names in a configuration may hold line breaks and terminal controls; a message must not."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 @dataclass
@@ -33,7 +38,7 @@ class Remarks:
 
     def add(self, at: Position, text: str) -> None:
         """Note `text` for the line `at`."""
-        self._lines[f"{at}: {text}"] = None
+        self._lines[_one_line(f"{at}: {text}")] = None
 
     def lines(self) -> tuple[str, ...]:
         """Every remark as `file:line: text`, in the order in which they were made."""

@@ -88,3 +88,14 @@ def test_python_tags_construct_nothing(tmp_path: Path) -> None:
     assert pipeline.remarks[0].startswith(
         ".gitlab-ci.yml:2: the YAML tag `tag:yaml.org,2002:python/object/apply:os.system`"
     )
+
+
+def test_names_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    text = 'job:\n  script: make\n  "\\e[31mred\\n": 1\n'
+    (tmp_path / ".gitlab-ci.yml").write_text(text)
+    pipeline = load_pipeline(tmp_path, variables={}, changes=None)
+    assert pipeline.remarks == (".gitlab-ci.yml:3: unknown keyword `?[31mred?`, GitLab refuses it.",)
+    (tmp_path / ".gitlab-ci.yml").write_text('"a\\e[2J\\nb": {stage: test}\n')
+    with pytest.raises(UsageError) as caught:
+        load_pipeline(tmp_path, variables={}, changes=None)
+    assert caught.value.what.startswith(".gitlab-ci.yml:1: jobs:a?[2J?b config should implement")

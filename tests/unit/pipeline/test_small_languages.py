@@ -32,6 +32,7 @@ from executor.pipeline.variables import expand_existing, expand_nested
         (r"a\*b", "a*b"),
         ("a[b", "a[b"),
         ("a.b", "a.b"),
+        ("a**/b", "axx/b"),
     ],
 )
 def test_path_fits(pattern: str, path: str) -> None:
@@ -51,6 +52,7 @@ def test_path_fits(pattern: str, path: str) -> None:
         ("a.b", "axb"),
         ("*.{js,ts}", "app.go"),
         ("a**/b", "a/x/b"),
+        ("a**/b", "ab"),
     ],
 )
 def test_path_does_not_fit(pattern: str, path: str) -> None:
