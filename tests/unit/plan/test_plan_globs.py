@@ -50,6 +50,7 @@ def test_matches(pattern: str, name: str) -> None:
         ("*", "group/app"),
         ("ruby**", "ruby/x"),
         ("registry.example:5000/*:*", "registry.example:5000/group/app:1"),
+        ("registry.example/**", "registry.example.evil/app:1"),
         ("ruby:?", "ruby:"),
         ("a?b", "a/b"),
         ("ruby", "ruby:3"),

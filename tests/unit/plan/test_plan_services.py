@@ -145,6 +145,7 @@ def test_services_see_public_and_internal_variables_only() -> None:
         Variable(key="PUBLIC", value="p", public=True),
         Variable(key="PRIVATE", value="x"),
         Variable(key="MASKED", value=SECRET, public=True, masked=True),
+        Variable(key="SHORT", value="pin", public=True, masked=True),
         Variable(key="LEAK", value="https://user:$MASKED@host", public=True),
         Variable(key="CONFIG", value="content", public=True, file=True),
         Variable(key="CI_JOB_STATUS", value="forged"),
