@@ -89,8 +89,8 @@ class EnvironmentSpec:
 class PipelineJob:
     """One job after `default`, `extends`, `include`, `!reference`, `rules` and `parallel` are applied.
 
-    `variables` hold the global, job, matrix (with CI_NODE_INDEX and CI_NODE_TOTAL) and rule ones, unexpanded; later ones
-    of these win, as in GitLab.
+    `variables` hold the global, job, matrix (with CI_NODE_INDEX and CI_NODE_TOTAL) and rule ones, unexpanded; later
+    ones win, as in GitLab.
     `raw_variables` names those with `expand: false`.
     `needs` None is "all jobs of earlier stages"; `dependencies` None is "artifacts of all jobs it waits for".
     `when` is on_success, on_failure, always, manual or delayed. `timeout` in seconds, 0 for none.
