@@ -31,7 +31,7 @@ def user_settings(config: str | None, runner: str | None) -> Settings:
 def write_driver_settings(settings: Settings, folder: RunFolder) -> None:
     """Write both files, readable for the user alone."""
     runner = _table(dataclasses.replace(settings.runner, name="executor exec", short_token=""))
-    _write(folder.config_file, {"concurrent": 1, "runners": [runner]})
+    _write(folder.config_file, {"concurrent": 1, "runners": [{**runner, "executor": "custom"}]})
     helper = dataclasses.replace(settings.helper, volumes=(*settings.helper.volumes, *folder.volumes))
     sections = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     sections["helper"] = helper

@@ -45,7 +45,10 @@ class Running:
 
 
 class LiveDisplay(Display):
-    """A moving display. The same calls as `Display`."""
+    """A moving display. The same calls as `Display`.
+
+    No lock of ours may be held while printing or rendering: rich holds its own while it asks for what to render.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(stream)
@@ -64,28 +67,25 @@ class LiveDisplay(Display):
 
     def job_started(self, job: PipelineJob) -> None:
         """A job begins."""
-        with self._lock:
-            self._running[job.name] = Running(self.words.spinner)
+        self._running[job.name] = Running(self.words.spinner)
 
     def line(self, job: str, line: str) -> None:
         """A line of a job's log, in its own colours."""
         text = Text(self._prefix(job), style=self._colour_of(job))
         text.append_text(Text.from_ansi(self.words.printable(visible(line))))
-        with self._lock:
-            if job in self._running and (last := plain(line).strip()):
-                self._running[job].last_line = self.words.printable(last)
-            self._console.print(text)
+        running = self._running.get(job)
+        if running and (last := plain(line).strip()):
+            running.last_line = self.words.printable(last)
+        self._console.print(text, soft_wrap=True)
 
     def job_ended(self, result: JobResult) -> None:
         """A job has ended, or never runs."""
-        with self._lock:
-            self._running.pop(result.job.name, None)
-            self._results[result.job.name] = result
+        self._results[result.job.name] = result
+        self._running.pop(result.job.name, None)
 
     def say(self, text: str, style: str = "") -> None:
         """A line of our own."""
-        with self._lock:
-            self._console.print(Text(self.words.printable(text), style=style))
+        self._console.print(Text(self.words.printable(text), style=style), soft_wrap=True)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -112,8 +112,7 @@ class LiveDisplay(Display):
         )
 
     def _render(self) -> RenderableType:
-        with self._lock:
-            return Group(*self._stage_lines(), *self._progress_lines())
+        return Group(*self._stage_lines(), *self._progress_lines())
 
     def _stage_lines(self) -> list[RenderableType]:
         used = [stage for stage in self._stages if any(job.stage == stage for job in self._jobs)]
@@ -137,7 +136,7 @@ class LiveDisplay(Display):
         return Text(f"{self.words.waiting} {name}", style="dim")
 
     def _progress_lines(self) -> list[RenderableType]:
-        return [self._progress_line(name, running) for name, running in self._running.items()]
+        return [self._progress_line(name, running) for name, running in list(self._running.items())]
 
     def _progress_line(self, name: str, running: Running) -> RenderableType:
         grid = Table.grid(padding=(0, 1))
