@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from executor.terminal import log_warning
@@ -40,12 +41,20 @@ class Credentials:
         return ""
 
     def _sources(self) -> Iterator[Mapping[str, dict[str, str]]]:
-        yield _entries(self._auth_config, "DOCKER_AUTH_CONFIG")
-        yield _of_host()
+        yield self._of_variable
+        yield self._of_host
         yield {
             normalized(login.url): {"username": login.username, "password": login.password}
             for login in self._job.credentials
         }
+
+    @cached_property
+    def _of_variable(self) -> dict[str, dict[str, str]]:
+        return _entries(self._auth_config, "DOCKER_AUTH_CONFIG")
+
+    @cached_property
+    def _of_host(self) -> dict[str, dict[str, str]]:
+        return _of_host()
 
 
 def normalized(repository: str) -> str:
@@ -81,7 +90,7 @@ def _entries(text: str, source: str) -> dict[str, dict[str, str]]:
 def _login(entry: dict[str, Any]) -> dict[str, str]:
     """What the Engine wants of one `auths` entry; empty where it holds no secret."""
     if entry.get("auth"):
-        name, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+        name, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
         return {"username": name, "password": password.rstrip("\0")}
     if entry.get("identitytoken"):
         return {"identitytoken": str(entry["identitytoken"])}
@@ -95,12 +104,15 @@ def _of_host() -> dict[str, dict[str, str]]:
     path = os.path.expanduser("~/.docker/config.json")
     if not os.path.exists(path):
         return {}
+    import warnings
+
     from docker import auth, errors
 
+    warnings.simplefilter("ignore")
     try:
         config = auth.load_config(config_path=path)
         stored = config.get_all_credentials()  # type: ignore[no-untyped-call]
-    except (errors.DockerException, OSError, ValueError):
+    except (errors.DockerException, OSError, ValueError, AttributeError, TypeError):
         log_warning("The Docker configuration of the runner's account cannot be read; it is not used.")
         return {}
     return {normalized(host): _of_sdk(login) for host, login in stored.items() if login}

@@ -13,8 +13,10 @@ from executor.plan.model import CONTROL
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# A shell stops at an attempt to set one of these.
-READ_ONLY = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"})
+# A shell stops at an attempt to set one of these, or to set the last four to what is no arithmetic.
+SHELLS_OWN = frozenset(
+    {"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO", "OPTIND", "RANDOM", "SRANDOM", "HISTCMD"}
+)
 
 
 def wrapped_entrypoint(control_folder: str, entrypoint: tuple[str, ...], variables: dict[str, str]) -> tuple[str, ...]:
@@ -28,7 +30,7 @@ def write_environment(path: str, variables: dict[str, str]) -> None:
     lines = [
         f"export {name}='{quoted(value)}'\n"
         for name, value in variables.items()
-        if NAME.fullmatch(name) and name not in READ_ONLY
+        if NAME.fullmatch(name) and name not in SHELLS_OWN
     ]
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     with open(descriptor, "w", errors="surrogateescape") as file:

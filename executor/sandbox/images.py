@@ -26,12 +26,20 @@ NETWORK_TROUBLE = (
     "tls handshake",
     "client.timeout exceeded",
     "request canceled",
+    "context deadline exceeded",
     "toomanyrequests",
-    "eof",
+    ": eof",
+    "unexpected eof",
     "500 internal",
     "502 bad gateway",
     "503 service unavailable",
     "504 gateway",
+)
+HOST_TROUBLE = (
+    "no space left on device",
+    "read-only file system",
+    "x509:",
+    "server gave http response to https client",
 )
 
 
@@ -168,8 +176,12 @@ def _age(image: dict[str, Any]) -> str:
 
 
 def _network_trouble(message: str) -> bool:
+    return _shows(message, NETWORK_TROUBLE) and not _shows(message, HOST_TROUBLE)
+
+
+def _shows(message: str, signs: tuple[str, ...]) -> bool:
     lowered = message.lower()
-    return any(sign in lowered for sign in NETWORK_TROUBLE)
+    return any(sign in lowered for sign in signs)
 
 
 def _absent(plan: ImagePlan) -> OperatorError:
@@ -182,6 +194,12 @@ def _absent(plan: ImagePlan) -> OperatorError:
 
 def _pull_failure(plan: ImagePlan, message: str) -> ExecutorError:
     """Who has to act: a registry that cannot be reached is worth a retry, a wrong name or password is not."""
+    if _shows(message, HOST_TROUBLE):
+        return OperatorError(
+            f"IMAGE NOT PULLED: this host cannot take {plan.name} ({message}).",
+            cause="Docker's disk is full, or Docker does not trust the registry's certificate.",
+            fix=f"Try `docker pull {plan.name}` and `df -h` on the runner's host; see Docker's `insecure-registries`.",
+        )
     if _network_trouble(message):
         return SystemFailure(
             f"REGISTRY UNREACHABLE: {plan.name} could not be pulled ({message}).",
