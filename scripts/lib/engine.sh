@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # Docker Engine: used as it is where it runs, else installed and started.
 
+daemon_log=/var/log/dockerd.log
+
 engine_answers() {
   docker version >/dev/null 2>&1
 }
@@ -23,18 +25,33 @@ install_engine() {
 start_engine() {
   if [[ -d /run/systemd/system ]]; then
     as_root systemctl start docker
+    wait_for_engine
   else
     start_daemon_by_hand
   fi
+}
+
+start_daemon_by_hand() {
+  mount_cgroups
+  choose_iptables
+  launch_daemon
+  wait_for_engine && return
+  forget_half_made_networks
+  launch_daemon
   wait_for_engine
 }
 
 # A daemon of its own session with no open pipe to whoever started this script, who may wait for the pipe's end.
-start_daemon_by_hand() {
-  mount_cgroups
-  choose_iptables
+launch_daemon() {
   pidof dockerd >/dev/null || as_root rm -f /run/docker.pid /run/docker/containerd/containerd.pid
-  as_root sh -c 'setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &'
+  as_root sh -c "setsid dockerd >$daemon_log 2>&1 </dev/null &"
+  sleep 0.2
+}
+
+# Docker 20.10 that was killed while it made or removed a network panics over that network at every start.
+forget_half_made_networks() {
+  grep -q 'libnetwork.*reservePools' "$daemon_log" || return 1
+  as_root rm /var/lib/docker/network/files/local-kv.db
 }
 
 mount_cgroups() {
@@ -53,10 +70,11 @@ wait_for_engine() {
   local _
   for _ in {1..150}; do
     engine_runs && return
+    pidof dockerd >/dev/null || break
     sleep 0.2
   done
-  tail -n 50 /var/log/dockerd.log 2>/dev/null || true
-  echo "The engine did not answer within 30 seconds."
+  tail -n 50 "$daemon_log" 2>/dev/null || true
+  echo "The engine does not answer."
   return 1
 }
 
