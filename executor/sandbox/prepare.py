@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import EngineError
-from executor.errors import JobError, OperatorError
+from executor.errors import ExecutorError, JobError, OperatorError
 from executor.plan.entrypoint import command
+from executor.plan.model import HELPER
 from executor.sandbox import network
 from executor.sandbox.environment_file import wrapped_entrypoint
 from executor.sandbox.payload import container_body, volume_body
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from executor.sandbox.images import Images, LocalImage
 
 HELPER_UMASK = "0000"
+
+# How runc says that a container's first program cannot be run.
+CANNOT_START = ("executable file not found", ' exec: "', "caused: exec")
 
 
 class Sandbox:
@@ -110,14 +114,10 @@ def _value(answer: Answer, plan: ContainerPlan) -> Any:
         raise _explained(error, plan) from None
 
 
-def _explained(error: EngineError, plan: ContainerPlan) -> Exception:
+def _explained(error: EngineError, plan: ContainerPlan) -> ExecutorError:
     message = error.message
-    if "executable file not found" in message or ("exec" in message and "no such file or directory" in message):
-        return JobError(
-            f"IMAGE WITHOUT A SHELL: {plan.image.name} cannot run `sh` ({message}).",
-            cause="Job scripts need bash or sh in the image, behind an entrypoint that can be started.",
-            fix="Choose an image with a shell (often the `-debug` or `-alpine` variant), or correct `entrypoint`.",
-        )
+    if any(sign in message for sign in CANNOT_START):
+        return _without_shell(plan, message)
     if "unable to find user" in message or "no matching entries in passwd file" in message:
         return JobError(
             f"UNKNOWN USER: {plan.image.name} has no user {plan.user!r}.",
@@ -129,3 +129,18 @@ def _explained(error: EngineError, plan: ContainerPlan) -> Exception:
             fix="Check [runners.docker] in config.toml; `executor plan` shows what is asked for.",
         )
     return error
+
+
+def _without_shell(plan: ContainerPlan, message: str) -> ExecutorError:
+    what = f"IMAGE WITHOUT A SHELL: {plan.image.name} cannot run `sh` ({message})."
+    if plan.role == HELPER:
+        return OperatorError(
+            what,
+            cause="It is to be the helper, which runs git, caches and artifacts.",
+            fix="Correct `helper_image` under [runners.docker], or `image` under [helper] in executor.toml.",
+        )
+    return JobError(
+        what,
+        cause="Job scripts need bash or sh in the image, behind an entrypoint that can be started.",
+        fix="Choose an image with a shell (often the `-debug` or `-alpine` variant), or correct `entrypoint`.",
+    )

@@ -85,7 +85,10 @@ def _accepts(address: str, port: int) -> bool:
 
 
 def _address(engine: Engine, container: str) -> str:
-    networks = engine.inspect_container(container).value()["NetworkSettings"]["Networks"] or {}
+    try:
+        networks = engine.inspect_container(container).value()["NetworkSettings"]["Networks"] or {}
+    except EngineError:
+        return ""
     return next((str(network["IPAddress"]) for network in networks.values() if network.get("IPAddress")), "")
 
 
