@@ -9,6 +9,7 @@ import os
 import select
 import time
 
+from executor.stages.censor import Censor
 from executor.stages.channel import COPY_SIZE, Stage
 
 TYPE_CHECKING = False
@@ -31,6 +32,7 @@ class Relay:
         self._status = status
         self._wake = wake
         self._sinks = {stage.out: 1, stage.err: 2}
+        self._censor = Censor()
         self._poll = select.poll()
         for descriptor in (stage.out, stage.err, status, wake):
             self._poll.register(descriptor, select.POLLIN)
@@ -65,11 +67,13 @@ class Relay:
 
     def _copy(self, descriptor: int) -> None:
         data = os.read(descriptor, COPY_SIZE)
-        if data:
-            write_all(self._sinks[descriptor], data)
-        else:
+        if not data:
             self._poll.unregister(descriptor)
             del self._sinks[descriptor]
+        elif descriptor == self._stage.err:
+            write_all(2, self._censor.clean(data))
+        else:
+            write_all(1, data)
 
     def _ended(self, ready: list[tuple[int, int]]) -> int | None:
         """The stage's exit code once the loop has told it; -1 where the loop itself is gone."""
