@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HELPER_UMASK = "0000"
 
 # How runc says that a container's first program cannot be run.
-CANNOT_START = ("executable file not found", ' exec: "', "caused: exec")
+CANNOT_START = ("executable file not found", ' exec: "')
 
 
 class Sandbox:
