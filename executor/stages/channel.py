@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import time
 
+from executor.errors import ExecutorError, OperatorError, SystemFailure
+
 COPY_SIZE = 1 << 16
 
 
@@ -41,7 +43,11 @@ class Channel:
     def new_stage(self, script: str) -> Stage:
         """Lay `script` (a path) ready and open its output. Nothing runs before `start`."""
         stage = Stage(self.folder, f"{os.getpid()}-{time.monotonic_ns()}")
-        stage.lay(script)
+        try:
+            stage.lay(script)
+        except OSError as error:
+            self.discard(stage.id)
+            raise _not_laid(script, error) from None
         return stage
 
     def discard(self, stage_id: str) -> None:
@@ -89,7 +95,22 @@ def _copy(source: str, target: str) -> None:
     reading = os.open(source, os.O_RDONLY)
     writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     while data := os.read(reading, COPY_SIZE):
-        os.write(writing, data)
+        while data:
+            data = data[os.write(writing, data) :]
     os.fchmod(writing, 0o644)
     os.close(writing)
     os.close(reading)
+
+
+def _not_laid(script: str, error: OSError) -> ExecutorError:
+    if error.filename == script:
+        return SystemFailure(
+            f"The stage's script {script} cannot be read: {error.strerror}.",
+            cause="The runner removed it (the job is over), or something empties the runner's TMPDIR.",
+            fix="Retry the job.",
+        )
+    return OperatorError(
+        f"The stage's script cannot be laid ready: {error.strerror}.",
+        cause="The disk of the state folder is full or read-only.",
+        fix="Check `df -h`, or set `state_dir` under [storage] in executor.toml.",
+    )
