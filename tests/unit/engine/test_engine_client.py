@@ -13,7 +13,7 @@ from executor.engine.client import Engine, EngineError, frames, quote
 from tests.unit.engine.fake_server import answer, chunked
 
 if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Serve
+    from tests.unit.conftest import Serve
 
 HOSTILE = [
     "../../etc/passwd?x=1",

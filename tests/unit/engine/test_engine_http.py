@@ -13,7 +13,7 @@ from executor.engine.http import Broken, send
 from tests.unit.engine.fake_server import answer, chunked
 
 if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Serve
+    from tests.unit.conftest import Serve
 
 VALUE = {"Id": "abc", "Text": "ä" * 50}
 BODY = json.dumps(VALUE).encode()

@@ -1,4 +1,4 @@
-"""A server that plays the Engine."""
+"""What the tests of several rooms share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """A function that starts a server with the answers it is to give, one a connection."""
+    """A function that starts a server that plays the Engine, with the answers it is to give, one a connection."""
     servers: list[FakeServer] = []
 
     def start(*answers: bytes | None) -> FakeServer:
