@@ -46,6 +46,13 @@ def complain(text: str) -> None:
     _write(sys.stderr, f"executor: {text}\n")
 
 
+def trace(error: BaseException) -> None:
+    """Where an error comes from, to standard error: for `--debug` only, it may show what messages must not."""
+    from traceback import format_exception
+
+    _write(sys.stderr, "".join(format_exception(error)))
+
+
 def show(text: str, stream: TextIO | None = None) -> None:
     """One line of a command's result on `stream`, standard output by default."""
     _write(stream or sys.stdout, f"{text}\n")
@@ -75,7 +82,10 @@ def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except (BrokenPipeError, ValueError):
+    except UnicodeEncodeError:
+        # A name from a job, or a stream that knows less than UTF-8: shown as escapes, not lost.
+        _write(stream, text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
+    except (OSError, ValueError):
         _silence(stream)
 
 

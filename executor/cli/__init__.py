@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # The phases that gitlab-runner calls, and what starts them again in the background: fast, and quiet on success.
 DRIVER = ("config", "prepare", "run", "cleanup")
+# Of these the runner parses or hides standard output, and shows standard error.
+OUTPUT_UNSEEN = ("config", "cleanup")
 COMMANDS = ("exec", "plan", "shell")
 
 
@@ -29,7 +31,7 @@ def dispatch(arguments: list[str]) -> int:
     """The exit code of the command in `arguments`."""
     command, rest = _command(arguments)
     if command in DRIVER:
-        tell = _tell_job_beside_answer if command == "config" else _tell_job
+        tell = _tell_job_beside_answer if command in OUTPUT_UNSEEN else _tell_job
         return _guarded(_phase(command), rest, errors.driver_exit_code, tell)
     if command in COMMANDS:
         return _guarded(_phase(command), rest, errors.command_exit_code, _tell_person)
@@ -67,8 +69,9 @@ def _guarded(
         return exit_code(error)
     except Exception as error:
         failure = _unexpected(error)
+        failure.__cause__ = error
     if debug:
-        raise failure
+        _trace(failure)
     tell(failure)
     return exit_code(failure)
 
@@ -85,6 +88,12 @@ def _unexpected(error: Exception) -> errors.SystemFailure:
         cause="" if reason else "This is a fault of the driver, not of the job.",
         fix="Retry the job; please report it if it happens again.",
     )
+
+
+def _trace(failure: errors.ExecutorError) -> None:
+    from executor.terminal import trace
+
+    trace(failure)
 
 
 def _tell_job(failure: errors.ExecutorError) -> None:

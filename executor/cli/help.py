@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from executor import __version__
+from executor.cli.options import split_options
 from executor.errors import SUCCESS, UsageError
 from executor.terminal import show
 
@@ -33,7 +34,7 @@ KNOWN = ("exec", "plan", "config", "prepare", "run", "cleanup")
 
 def answer(arguments: list[str]) -> int:
     """Help and version; anything else is a wrong call, with the likely meaning."""
-    words = [word for word in arguments if word != "--debug"]
+    _, words = split_options(arguments)
     if not words or words[0] in ("--help", "-h", "help"):
         show(TEXT)
         return SUCCESS
