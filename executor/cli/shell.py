@@ -5,8 +5,8 @@ Not for people: `executor exec --shell-on-failure` calls it between two stages.
 
 from __future__ import annotations
 
-import os
 import shutil
+import subprocess
 
 from executor.cli.options import split_options
 from executor.errors import OperatorError, UsageError
@@ -28,7 +28,7 @@ done
 
 
 def main(arguments: list[str]) -> int:
-    """Become the shell. FILE (a path in the container) exports the job's variables, FOLDER is where to be."""
+    """Run the shell; its exit code. FILE (in the container) exports the job's variables, FOLDER is where to be."""
     _, words = split_options(arguments)
     if len(words) != 2:
         raise UsageError("`executor shell` takes a file and a folder of the container.", fix="Use `executor exec`.")
@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int:
     if docker is None:
         raise OperatorError("The `docker` command is not installed.", fix="Install it, or drop --shell-on-failure.")
     options = [*_engine_options(state["engine"]), "exec", "--interactive", "--tty"]
-    os.execv(docker, ["docker", *options, state["containers"][BUILD], "sh", "-c", ENTER, "sh", *words])
+    command = [docker, *options, state["containers"][BUILD], "sh", "-c", ENTER, "sh", *words]
+    return subprocess.run(command, check=False).returncode
 
 
 def _engine_options(engine: Mapping[str, Any]) -> list[str]:
