@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -62,8 +64,12 @@ def start_runner(coordinator: Coordinator, tmp_path: Path) -> Iterator[StartRunn
     yield start
     for runner in runners:
         runner.stop()
-    for runner in runners:
-        runner.assert_nothing_left()
+    try:
+        for runner in runners:
+            runner.assert_nothing_left()
+    finally:
+        for process in [process for runner in runners for process in runner.driver_processes()]:
+            os.kill(process, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,22 @@
 #!/bin/sh
-# Stands in the driver's place and becomes it, after it has seen to its sudden end: `crash` beside this script holds a
-# phase (or a stage) and the seconds until kill -9. It happens once: what the runner calls next runs undisturbed.
+# Stands in the driver's place and becomes it, after it has seen to its sudden end: the file `crash` beside this script
+# holds a phase (or stage) and the moment of kill -9, in seconds or as the word `container`: when the job's first
+# container exists. It happens once: what the runner calls next runs undisturbed.
 folder=${0%/*}
 phase=$1
 [ "$1" = run ] && for phase; do :; done
-echo "$$" >"$folder/pids/$phase.$$"
-if [ -e "$folder/crash" ] && read -r wanted delay <"$folder/crash" && [ "$wanted" = "$phase" ]; then
-  mv "$folder/crash" "$folder/crashed"
-  (sleep "$delay"; kill -9 "$$") </dev/null >/dev/null 2>&1 &
+
+wait_for_moment() {
+  if [ "$moment" != container ]; then
+    sleep "$moment"
+    return
+  fi
+  until [ -n "$(docker ps -aq --filter "label=com.gitlab.gitlab-runner.job.id=$CUSTOM_ENV_CI_JOB_ID")" ]; do :; done
+}
+
+: >"$folder/began/$phase"
+if [ -e "$folder/crash" ] && read -r wanted moment <"$folder/crash" && [ "$wanted" = "$phase" ]; then
+  rm "$folder/crash"
+  (wait_for_moment; kill -9 "$$" && : >"$folder/crashed") </dev/null >/dev/null 2>&1 &
 fi
 exec "$folder/driver" "$@"

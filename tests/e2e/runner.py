@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import docker
 from tests.e2e.jobs import Job, JobRecord, unique_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.e2e.coordinator import Coordinator
 
@@ -34,6 +35,8 @@ check_interval = 1
   token = "{token}"
   executor = "custom"
   {options}
+  [runners.feature_flags]
+    FF_TIMESTAMPS = false
   [runners.custom_build_dir]
     enabled = true
   [runners.custom]
@@ -150,17 +153,24 @@ class GitLabRunner:
         self._process.wait()
 
     def leftovers(self) -> list[str]:
-        """What is still there of jobs that have ended."""
-        return [item for record in self.records if record.ended.is_set() for item in left_of(record.job.id)] + [
-            str(path) for path in _entries(self.settings.state_dir / "jobs") if not self._running()
-        ]
+        """What is still there of jobs that have ended; state and processes only where no job runs."""
+        things = [item for record in self.records if record.ended.is_set() for item in left_of(record.job.id)]
+        if any(not record.ended.is_set() for record in self.records):
+            return things
+        state = [str(path) for path in _entries(self.settings.state_dir / "jobs")]
+        return things + state + [f"process {pid}" for pid in self.driver_processes()]
+
+    def driver_processes(self, phase: str = "") -> list[int]:
+        """Processes of the driver that work with these settings, those of one phase if it is given."""
+        return [pid for pid, words in _command_lines() if self._is_driver(words) and (not phase or phase in words)]
+
+    def _is_driver(self, words: list[str]) -> bool:
+        return str(self.settings.config_file) in words and any(word.endswith("/executor") for word in words)
 
     def assert_nothing_left(self, seconds: float = REMOVAL_SECONDS) -> None:
         """A few seconds after a job's end none of its containers, networks, volumes and state is there."""
-        assert wait_until_empty(self.leftovers, seconds) == []
-
-    def _running(self) -> bool:
-        return any(not record.ended.is_set() for record in self.records)
+        left = wait_until_empty(self.leftovers, seconds)
+        assert not left, "left behind:\n" + "\n".join(left)
 
     def _temporary_folder(self) -> str:
         folder = self.settings.folder / "tmp"
@@ -189,6 +199,13 @@ def wait_until_empty(find: Callable[[], list[str]], seconds: float) -> list[str]
     while (found := find()) and time.monotonic() < deadline:
         time.sleep(0.1)
     return list(found)
+
+
+def _command_lines() -> Iterator[tuple[int, list[str]]]:
+    """Every process of this host with the words of its command line."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            yield int(folder.name), (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
 
 
 def _entries(folder: Path) -> list[Path]:

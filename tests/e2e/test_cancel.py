@@ -37,7 +37,7 @@ def test_a_graceful_cancel_lets_after_script_run(runner: GitLabRunner) -> None:
 
 
 def test_a_script_that_handles_the_signal_gets_its_say(runner: GitLabRunner) -> None:
-    script = f"bash -c 'trap \"echo putting things away; exit 1\" TERM; {_TICKING}'"
+    script = f"bash -c 'trap \"sleep 1; echo putting things away; exit 1\" TERM; {_TICKING}'"
     record = runner.submit(Job(script=[script], after_script=_STATUS))
     record.wait_for_output("\ntick 3\n")
     record.status = "canceling"

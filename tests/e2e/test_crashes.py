@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -16,64 +15,68 @@ from tests.e2e.jobs import Job
 from tests.e2e.runner import LAUNCHER, left_of, wait_until_empty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.e2e.conftest import StartRunner
 
 pytestmark = pytest.mark.runner
 
+# The sweep leaves an ended job to the process that removes it for this long.
+_A_WHILE_AGO = 120.0
+
 
 @pytest.fixture
-def crashing_driver(tmp_path: Path) -> Iterator[Path]:
-    """A stand-in for the driver that can be told to die: see crash_driver.sh. What survives a test is ended."""
+def crashing_driver(tmp_path: Path) -> Path:
+    """A stand-in for the driver that can be told to die: see crash_driver.sh."""
     folder = tmp_path / "driver"
-    (folder / "pids").mkdir(parents=True)
+    (folder / "began").mkdir(parents=True)
     (folder / "driver").symlink_to(LAUNCHER)
-    stand_in = folder / "crash_driver.sh"
-    shutil.copy(Path(__file__).parent / "crash_driver.sh", stand_in)
-    yield stand_in
-    for file in (folder / "pids").iterdir():
-        pid = int(file.read_text())
-        with contextlib.suppress(OSError):
-            if str(LAUNCHER.parent).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+    return Path(shutil.copy(Path(__file__).parent / "crash_driver.sh", folder))
 
 
-# phase or stage, seconds until its end, state of the job: config and prepare are tried again by the runner.
+# Phase or stage, moment of its end, state of the job: the runner tries config and prepare again.
 _ENDS = {
-    "config": ("config", 0.0, "success"),
-    "prepare, early": ("prepare", 0.05, "success"),
-    "prepare, with containers half made": ("prepare", 0.35, "success"),
-    "a helper stage": ("get_sources", 0.01, "failed"),
-    "the script": ("build_script", 1.0, "failed"),
-    "cleanup, before it began": ("cleanup", 0.0, "success"),
-    "cleanup, half way": ("cleanup", 0.1, "success"),
+    "config": ("config", "0", "success"),
+    "prepare, before it made anything": ("prepare", "0.05", "success"),
+    "prepare, with containers half made": ("prepare", "container", "success"),
+    "a helper stage": ("get_sources", "0", "failed"),
+    "the script": ("build_script", "1.0", "failed"),
+    "after_script": ("after_script", "0.5", "success"),
+    "cleanup": ("cleanup", "0", "success"),
 }
 
 
-@pytest.mark.parametrize(("phase", "seconds", "state"), _ENDS.values(), ids=_ENDS.keys())
+@pytest.mark.parametrize(("phase", "moment", "state"), _ENDS.values(), ids=_ENDS.keys())
 def test_a_driver_that_was_killed_leaves_nothing_after_the_next_job(
-    start_runner: StartRunner, crashing_driver: Path, phase: str, seconds: float, state: str
+    start_runner: StartRunner, crashing_driver: Path, phase: str, moment: str, state: str
 ) -> None:
     runner = start_runner(driver=crashing_driver)
-    (crashing_driver.parent / "crash").write_text(f"{phase} {seconds}\n")
-    record = runner.run(Job(script=["echo started; sleep 2; echo done"], after_script=["echo after"]))
+    (crashing_driver.parent / "crash").write_text(f"{phase} {moment}\n")
+    record = runner.run(Job(script=["echo started; sleep 2"], after_script=["echo after; sleep 2"]))
     assert (crashing_driver.parent / "crashed").exists()
     assert record.state == state, record.trace
+    assert ("Will be retried" in record.trace) == (phase in ("config", "prepare"))
     following = runner.run(Job(script=["echo the next job"]))
     assert following.outcome == ("success", None, None), following.trace
     runner.assert_nothing_left()
 
 
-def test_a_script_whose_driver_was_killed_does_not_run_on(start_runner: StartRunner, crashing_driver: Path) -> None:
-    runner = start_runner(driver=crashing_driver)
-    (crashing_driver.parent / "crash").write_text("build_script 1\n")
-    record = runner.run(Job(script=["echo started; sleep 300"]), seconds=30)
-    assert record.outcome[:2] == ("failed", "runner_system_failure")
+def test_a_removal_that_was_killed_is_done_by_a_later_job(start_runner: StartRunner) -> None:
+    runner = start_runner()
+    record = runner.run(Job(script=["echo done"]))
+    removing = runner.driver_processes("cleanup")
+    for process in removing:
+        os.kill(process, signal.SIGKILL)
+    assert removing
+    (mark,) = (runner.settings.state_dir / "jobs").glob("*/ended")
+    os.utime(mark, (time.time() - _A_WHILE_AGO,) * 2)
+    assert left_of(record.job.id)
+    runner.run(Job(script=["echo the next job"]))
+    runner.assert_nothing_left()
 
 
-# When the runner dies: the phase that must have begun, and how long it has been running.
-_MOMENTS = {"prepare": ("prepare", 0.3), "the script": ("build_script", 1.0), "cleanup": ("cleanup", 0.05)}
+# When the runner dies: the phase that must have begun, and for how long.
+_MOMENTS = {"prepare": ("prepare", 0.3), "the script": ("build_script", 1.0), "cleanup": ("cleanup", 0.0)}
 
 
 @pytest.mark.parametrize(("phase", "seconds"), _MOMENTS.values(), ids=_MOMENTS.keys())
@@ -83,7 +86,7 @@ def test_a_runner_that_was_killed_leaves_nothing_after_the_next_job(
     runner = start_runner(driver=crashing_driver)
     length = 1 if phase == "cleanup" else 300
     lost = runner.submit(Job(script=[f"echo started; sleep {length}"]))
-    _wait_for(lambda: list((crashing_driver.parent / "pids").glob(f"{phase}.*")))
+    _wait_for((crashing_driver.parent / "began" / phase).exists)
     time.sleep(seconds)
     runner.kill()
     runner.records.clear()
@@ -103,7 +106,7 @@ def test_a_runner_that_is_stopped_ends_its_jobs(start_runner: StartRunner) -> No
     runner.assert_nothing_left()
 
 
-def _wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+def _wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

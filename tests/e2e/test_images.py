@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.jobs import Job, between, marked, unique_number
+from tests.e2e.jobs import Job, between, marked, unique_number, variable
 from tests.e2e.repositories import make_repository
 
 if TYPE_CHECKING:
@@ -64,6 +64,26 @@ def test_git_accepts_the_sources_of_a_job_that_is_not_root(
     assert record.outcome == ("success", None, None), record.trace
     assert "\n1000\n" in record.section("step_script")
     assert between(record.section("step_script")) == f"{sha}\n"
+
+
+def test_a_user_of_the_jobs_choice_reads_file_variables_and_writes(runner: GitLabRunner) -> None:
+    record = runner.run(
+        Job(
+            script=["id -u", 'cat "$FILE"', "echo made > made && cat made"],
+            image={"name": "debian:12", "executor_opts": {"docker": {"user": "1234:1234"}}},
+            variables=[variable("FILE", "content of the file\n", file=True)],
+        )
+    )
+    assert record.outcome == ("success", None, None), record.trace
+    assert record.section("step_script").split("\n1234\n")[1].count("content of the file") == 1
+    assert record.section("step_script").endswith("\nmade\n")
+
+
+def test_an_entrypoint_starts_in_the_folder_of_its_image(runner: GitLabRunner, image: ImageCheck) -> None:
+    relative = {"name": image("virida-executor/test-entrypoint"), "entrypoint": ["usr/bin/env", "FROM_JOB=yes"]}
+    record = runner.run(Job(script=["echo job=$FROM_JOB in $PWD"], image=relative))
+    assert record.outcome == ("success", None, None), record.trace
+    assert f"job=yes in /builds/virida/p{record.job.id}\n" in record.section("step_script")
 
 
 def test_an_entrypoint_wraps_the_scripts(runner: GitLabRunner, image: ImageCheck) -> None:
