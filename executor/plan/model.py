@@ -127,7 +127,8 @@ class NetworkPlan:
 class Plan:
     """All that one job needs. `key` names the job on this host: in names, labels and the state folder.
 
-    `keep_volumes` leaves anonymous volumes behind when containers go. `warnings` are one-liners for the job log.
+    `keep_volumes` leaves anonymous volumes behind when containers go. `keep_seconds` is how long they all stay after a
+    failure. `warnings` are one-liners for the job log.
     """
 
     key: str
@@ -138,4 +139,5 @@ class Plan:
     builds_host_dir: str
     reusable_builds: bool
     keep_volumes: bool = False
+    keep_seconds: int = 0
     warnings: tuple[str, ...] = ()

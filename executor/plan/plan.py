@@ -5,6 +5,7 @@ from __future__ import annotations
 from executor.plan import naming
 from executor.plan.host_config import check_isolation, job_host_config, seccomp_profile
 from executor.plan.images import build_image, helper_image
+from executor.plan.keep import keep_seconds
 from executor.plan.model import BUILD, HELPER, ContainerPlan, Plan
 from executor.plan.mounts import plan_mounts
 from executor.plan.network import connect_job, plan_network
@@ -43,6 +44,7 @@ def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
         builds_host_dir=host.builds_host_dir,
         reusable_builds=host.reusable_builds,
         keep_volumes=settings.docker.volume_keep,
+        keep_seconds=keep_seconds(request),
         warnings=tuple(dict.fromkeys(request.warnings)),
     )
 

@@ -38,6 +38,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "builds_host_dir": plan.builds_host_dir,
         "reusable_builds": plan.reusable_builds,
         "keep_volumes": plan.keep_volumes,
+        "keep_seconds": plan.keep_seconds,
         "warnings": list(plan.warnings),
     }
 

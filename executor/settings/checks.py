@@ -5,7 +5,7 @@ A check takes a value and returns what to say after `key = value`, or "".
 
 from __future__ import annotations
 
-from executor.settings.units import parse_bytes, parse_cpus
+from executor.settings.units import parse_bytes, parse_cpus, parse_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,6 +96,14 @@ def _cpus(value: str) -> str:
         parse_cpus(value)
     except ValueError:
         return 'is not a number of CPUs. Write for example "1.5".'
+    return ""
+
+
+def _duration(value: str) -> str:
+    try:
+        parse_duration(value)
+    except ValueError:
+        return 'is not a span of time. Write for example "30m", "1h30m" or "2d".'
     return ""
 
 
@@ -214,4 +222,5 @@ RUNNER: Checks = {"builds_dir": _absolute, "cache_dir": _absolute}
 EXECUTOR: Mapping[str, Checks] = {
     "helper": {"gitlab_runner": _absolute, "volumes": _helper_volumes},
     "storage": {"state_dir": _absolute, "builds_dir": _absolute, "cache_dir": _absolute},
+    "keep": {"on_failure": _duration, "max": _duration},
 }

@@ -137,12 +137,24 @@ class StorageSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeepSettings:
+    """`[keep]` of executor.toml: how long the containers of failed jobs stay for a look, as "30m" ("" is not at all).
+
+    `on_failure` is for jobs that ask for nothing, `max` the longest that a job may ask for ("" is as `on_failure`).
+    """
+
+    on_failure: str = ""
+    max: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything the operator said, with where it was read and what to warn about."""
 
     runner: RunnerSettings = field(default_factory=RunnerSettings)
     helper: HelperSettings = field(default_factory=HelperSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
+    keep: KeepSettings = field(default_factory=KeepSettings)
     config_file: str = ""
     executor_file: str = ""
     warnings: tuple[str, ...] = ()

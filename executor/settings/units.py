@@ -1,4 +1,4 @@
-"""Sizes and CPU counts in the words of `[runners.docker]`, read as the docker executor reads them.
+"""Sizes and CPU counts in the words of `[runners.docker]`, read as the docker executor reads them; spans of time.
 
 Pure and light: the plan uses it too.
 """
@@ -10,6 +10,8 @@ _LARGEST = 2**63 - 1
 _NANO_DIGITS = 9
 _NANO = 10**9
 _MOST_DIGITS = 40
+_DURATION = r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?"
+_SECONDS = (86400, 3600, 60, 1)
 
 
 def parse_bytes(size: str) -> int:
@@ -40,6 +42,19 @@ def parse_cpus(cpus: str) -> int:
     if nanos > _LARGEST:
         raise ValueError(f"not a number of CPUs: {cpus}")
     return nanos
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of a span such as "30m", "1h30m" or "2d"; a bare number is seconds.
+
+    Raises ValueError for anything else, negative ones included.
+    """
+    import re
+
+    parts = re.fullmatch(_DURATION, f"{text}s" if text[-1:].isdigit() else text, re.ASCII)
+    if not text or not parts:
+        raise ValueError(f"not a span of time: {text}")
+    return sum(int(count or 0) * seconds for count, seconds in zip(parts.groups(), _SECONDS, strict=True))
 
 
 def _split_size(size: str) -> tuple[str, str]:

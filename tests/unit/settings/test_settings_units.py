@@ -1,10 +1,10 @@
-"""Sizes and CPU counts. The expected values are those of docker/go-units and of Go's big.Rat."""
+"""Sizes, CPU counts, spans of time. The expected values are those of docker/go-units and of Go's big.Rat."""
 
 from __future__ import annotations
 
 import pytest
 
-from executor.settings.units import parse_bytes, parse_cpus
+from executor.settings.units import parse_bytes, parse_cpus, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,28 @@ def test_cpus(cpus: str, expected: int) -> None:
 def test_what_is_no_number_of_cpus(cpus: str) -> None:
     with pytest.raises(ValueError, match="not a number of CPUs"):
         parse_cpus(cpus)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("90", 90),
+        ("45s", 45),
+        ("30m", 1800),
+        ("1h30m", 5400),
+        ("2d", 172800),
+        ("1d2h3m4s", 93784),
+        ("5m30", 330),
+    ],
+)
+def test_spans_of_time(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "m", "-1", "-5m", "5 m", "1.5h", "5x", "30m1h", "1h1h", "1e3", "٣m", "9" * 30, "5m\n"]
+)
+def test_what_is_no_span_of_time(text: str) -> None:
+    with pytest.raises(ValueError, match="not a span of time"):
+        parse_duration(text)
