@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,8 +32,9 @@ test:matrix:
 
 
 @pytest.fixture(autouse=True)
-def _no_runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _same_on_every_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("JOB_RESPONSE_FILE", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/opt/{name}")
     monkeypatch.chdir(tmp_path)
 
 
