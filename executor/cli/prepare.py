@@ -6,18 +6,22 @@ import os
 import signal
 
 from executor.cli.options import split_options
-from executor.errors import SUCCESS, Terminated
-from executor.job.environment import custom_environment
+from executor.errors import SUCCESS, JobError, Terminated
 from executor.plan.plan import make_plan
 from executor.sandbox.attempt import Attempt, take_over_or_begin
+from executor.sandbox.audit import record_allowed, record_denied
 from executor.sandbox.background import in_background
 from executor.sandbox.context import load_context
-from executor.sandbox.credentials import Credentials
+from executor.sandbox.credentials import credentials_of
 from executor.sandbox.images import Images
 from executor.sandbox.janitor import dead_jobs, sweep, sweep_is_due
 from executor.sandbox.prepare import Sandbox
 from executor.stages.channel import Channel
 from executor.terminal import log_warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from executor.plan.model import Plan
 
 
 def main(arguments: list[str]) -> int:
@@ -25,19 +29,29 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     options, _ = split_options(arguments)
     attempt = take_over_or_begin(load_context(options, os.environ))
-    plan = make_plan(attempt.context.job, attempt.context.settings, attempt.host)
+    plan = _plan(attempt)
     attempt.note_plan(plan)
     for warning in (*attempt.context.settings.warnings, *plan.warnings):
         log_warning(warning)
     for role in (plan.helper.role, plan.build.role):
         os.mkdir(f"{attempt.folder}/{role}", 0o700)
         Channel.create(f"{attempt.folder}/{role}/ctl")
-    login = custom_environment(os.environ).get("DOCKER_AUTH_CONFIG", "")
-    images = Images(attempt.engine, Credentials(attempt.context.job, login))
+    images = Images(attempt.engine, credentials_of(attempt.context, os.environ), f"{attempt.state_dir}/turns")
     Sandbox(attempt.engine, images, plan, attempt.folder, attempt.host.variables).build()
     attempt.note({"prepared": True})
     _clean_up_after_others(attempt)
     return SUCCESS
+
+
+def _plan(attempt: Attempt) -> Plan:
+    """What the job gets, or why not; the audit log hears of either."""
+    try:
+        plan = make_plan(attempt.context.job, attempt.context.settings, attempt.host)
+    except JobError as refusal:
+        record_denied(attempt, refusal)
+        raise
+    record_allowed(attempt, plan)
+    return plan
 
 
 def _clean_up_after_others(attempt: Attempt) -> None:

@@ -1,10 +1,10 @@
 """Logins for registries, in the runner's order: the first source that knows a registry wins.
 
-    DOCKER_AUTH_CONFIG of the job, then of the runner; the Docker configuration of the account that runs the driver,
-    with its credential helpers; the credentials that GitLab sends with the job.
+    DOCKER_AUTH_CONFIG of the job, then of the runner's `environment`; the Docker configuration of the account that runs
+    the driver; the credentials that GitLab sends with the job.
 
-Of one source the entry with the longest path that fits the image is taken. Helpers that a job's own configuration
-names are never run.
+Credential helpers are run where the runner's or the account's configuration names them. Those that a job's own
+configuration names are never run.
 """
 
 from __future__ import annotations
@@ -13,112 +13,88 @@ import base64
 import json
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from executor.terminal import log_warning
+from executor.job.environment import custom_environment
+from executor.sandbox.docker_config import DockerConfig, normalized, normalized_image
+from executor.terminal import log, log_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from executor.job.model import Job
+    from executor.sandbox.context import Context
 
-HUB = "docker.io"
+VARIABLE = "DOCKER_AUTH_CONFIG"
+FROM_GITLAB = "job payload (GitLab Registry)"
 
 
 class Credentials:
-    """The logins of one job. Nothing is read before a pull needs it."""
+    """The logins of one job. Nothing is read before a pull needs it.
 
-    def __init__(self, job: Job, auth_config: str) -> None:
+    `of_job` and `of_runner` are the texts of DOCKER_AUTH_CONFIG, "" for none.
+    """
+
+    def __init__(self, job: Job, of_job: str = "", of_runner: str = "") -> None:
         self._job = job
-        self._auth_config = auth_config
+        self._of_variable = (
+            DockerConfig(of_job, VARIABLE),
+            DockerConfig(of_runner, f"{VARIABLE} of the runner", helpers=True),
+        )
 
     def header_for(self, repository: str) -> str:
-        """The X-Registry-Auth header for an image's repository, "" where no source knows it."""
-        path = normalized(repository)
-        for entries in self._sources():
-            if login := _longest_match(entries, path):
+        """The X-Registry-Auth header for an image's repository, "" where no source knows it. Tells which one does."""
+        path = normalized_image(repository)
+        for source in self._sources():
+            if login := source.login_for(path):
+                log(f"Authenticating with credentials from {source.source}")
                 return base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
         return ""
 
-    def _sources(self) -> Iterator[Mapping[str, dict[str, str]]]:
-        yield self._of_variable
+    def _sources(self) -> Iterator[DockerConfig]:
+        yield from self._of_variable
         yield self._of_host
-        yield {
+        yield self._of_gitlab
+
+    @cached_property
+    def _of_host(self) -> DockerConfig:
+        return _of_host()
+
+    @cached_property
+    def _of_gitlab(self) -> DockerConfig:
+        auths = {
             normalized(login.url): {"username": login.username, "password": login.password}
             for login in self._job.credentials
         }
-
-    @cached_property
-    def _of_variable(self) -> dict[str, dict[str, str]]:
-        return _entries(self._auth_config, "DOCKER_AUTH_CONFIG")
-
-    @cached_property
-    def _of_host(self) -> dict[str, dict[str, str]]:
-        return _of_host()
+        return DockerConfig(json.dumps({"auths": auths}), FROM_GITLAB)
 
 
-def normalized(repository: str) -> str:
-    """A repository or a registry's address as a path that begins with the registry's host."""
-    path = repository.removeprefix("https://").removeprefix("http://").rstrip("/")
-    for suffix in ("/v1", "/v2"):
-        path = path.removesuffix(suffix)
-    host, slash, rest = path.partition("/")
-    if host.lower() in ("index.docker.io", "registry-1.docker.io"):
-        return HUB + slash + rest
-    if "." in host or ":" in host or host == "localhost":
-        return host.lower() + slash + rest
-    return f"{HUB}/{path}"
+def credentials_of(context: Context, environ: Mapping[str, str]) -> Credentials:
+    """The logins of the job that the runner asks for.
+
+    A job's variable hides the runner's of the same name. What does not stand in config.toml word for word counts as the
+    job's, for its author may have made it.
+    """
+    entries = (entry.partition("=") for entry in context.settings.runner.environment)
+    of_runner = {key: value for key, _, value in entries}.get(VARIABLE, "")
+    given = custom_environment(environ).get(VARIABLE, "")
+    return Credentials(context.job, "" if given == of_runner else given, of_runner)
 
 
-def _longest_match(entries: Mapping[str, dict[str, str]], path: str) -> dict[str, str] | None:
-    fitting = [key for key in entries if path == key or path.startswith(f"{key}/")]
-    return entries[max(fitting, key=len)] if fitting else None
+def _of_host() -> DockerConfig:
+    """The configuration of the account that runs the driver: Docker's file, else the one it had long ago."""
+    for path in (os.path.expanduser("~/.docker/config.json"), os.path.expanduser("~/.dockercfg")):
+        if os.path.exists(path):
+            return DockerConfig(_read(path), path, helpers=True)
+    return DockerConfig("", "")
 
 
-def _entries(text: str, source: str) -> dict[str, dict[str, str]]:
-    """The logins of a Docker configuration's `auths`; a broken one is a warning, and skipped."""
-    if not text:
-        return {}
+def _read(path: str) -> str:
+    """The file's text; the old file holds what the new one has under `auths`."""
     try:
-        auths = json.loads(text).get("auths") or {}
-        return {normalized(host): _login(entry) for host, entry in auths.items() if _login(entry)}
-    except (ValueError, AttributeError, TypeError):
-        log_warning(f"{source} is not a Docker configuration (JSON with `auths`); it is not used.")
-        return {}
-
-
-def _login(entry: dict[str, Any]) -> dict[str, str]:
-    """What the Engine wants of one `auths` entry; empty where it holds no secret."""
-    if entry.get("auth"):
-        name, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
-        return {"username": name, "password": password.rstrip("\0")}
-    if entry.get("identitytoken"):
-        return {"identitytoken": str(entry["identitytoken"])}
-    if entry.get("username"):
-        return {"username": str(entry["username"]), "password": str(entry.get("password", ""))}
-    return {}
-
-
-def _of_host() -> dict[str, dict[str, str]]:
-    """The logins of the account that runs the driver, asked of its credential helpers where it names some."""
-    path = os.path.expanduser("~/.docker/config.json")
-    if not os.path.exists(path):
-        return {}
-    import warnings
-
-    from docker import auth, errors
-
-    warnings.simplefilter("ignore")
-    try:
-        config = auth.load_config(config_path=path)
-        stored = config.get_all_credentials()  # type: ignore[no-untyped-call]
-    except (errors.DockerException, OSError, ValueError, AttributeError, TypeError):
+        with open(path) as file:
+            text = file.read()
+    except (OSError, ValueError):
         log_warning("The Docker configuration of the runner's account cannot be read; it is not used.")
-        return {}
-    return {normalized(host): _of_sdk(login) for host, login in stored.items() if login}
-
-
-def _of_sdk(login: Mapping[str, str]) -> dict[str, str]:
-    names = {"Username": "username", "Password": "password", "IdentityToken": "identitytoken"}
-    plain = {names.get(key, key): value for key, value in login.items() if key != "ServerAddress" and value}
-    return {key: plain[key] for key in ("username", "password", "identitytoken") if key in plain}
+        return ""
+    return f'{{"auths": {text}}}' if path.endswith(".dockercfg") else text

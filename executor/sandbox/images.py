@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import EngineError
 from executor.errors import ExecutorError, JobError, OperatorError, SystemFailure
+from executor.sandbox.turns import turn
 from executor.terminal import log, log_warning
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 2.0
+
+# A registry that keeps silent until the Engine gives up has had its time after one attempt.
+WORTH_ANOTHER_SECONDS = 15.0
 NETWORK_TROUBLE = (
     "dial tcp",
     "connection refused",
@@ -58,11 +62,12 @@ class LocalImage:
 
 
 class Images:
-    """The images of one job; `credentials` are those that fit each registry."""
+    """The images of one job. `turns` is the file by which jobs of this host take turns to pull the same image."""
 
-    def __init__(self, engine: Engine, credentials: Credentials) -> None:
+    def __init__(self, engine: Engine, credentials: Credentials, turns: str) -> None:
         self._engine = engine
         self._credentials = credentials
+        self._turns = turns
         self._asked: dict[str, Answer] = {}
         self._had: dict[ImagePlan, LocalImage] = {}
 
@@ -103,11 +108,21 @@ class Images:
             return _described(present, f"local, {_age(present)}")
         if policy == "never":
             raise _absent(plan)
+        # What is here is only compared with the registry, which takes no time worth a turn.
+        return self._pulled(plan) if present else self._pulled_alone(policy, plan)
+
+    def _pulled_alone(self, policy: str, plan: ImagePlan) -> LocalImage:
+        """The image, whose layers one job of this host pulls for all. `always` asks with each job's own login."""
+        with turn(self._turns, f"{plan.name} {plan.platform}", lambda: _tell_wait(plan)) as waited:
+            found = self._present(plan.name) if waited and policy != "always" else None
+            return _described(found, "pulled by another job") if found else self._pulled(plan)
+
+    def _pulled(self, plan: ImagePlan) -> LocalImage:
         seconds = self._pull(plan)
-        pulled = self._present(plan.name)
-        if pulled is None:
+        found = self._present(plan.name)
+        if found is None:
             raise SystemFailure(f"{plan.name} was pulled, but the Engine does not have it.")
-        return _described(pulled, f"pulled in {seconds:.1f} s")
+        return _described(found, f"pulled in {seconds:.1f} s")
 
     def _present(self, name: str) -> dict[str, Any] | None:
         answer = self._asked.pop(name, None) or self._engine.inspect_image(name)
@@ -126,7 +141,8 @@ class Images:
             message = self._pull_once(plan)
             if message is None:
                 return time.monotonic() - began
-            if not _network_trouble(message) or attempt == ATTEMPTS:
+            late = time.monotonic() - began > WORTH_ANOTHER_SECONDS
+            if not _network_trouble(message) or late or attempt == ATTEMPTS:
                 raise _pull_failure(plan, message)
             time.sleep(PAUSE_SECONDS * attempt)
         raise AssertionError("unreachable")
@@ -166,6 +182,10 @@ def _described(image: dict[str, Any], how: str) -> LocalImage:
         digest=next(iter(image.get("RepoDigests") or ()), ""),
         how=how,
     )
+
+
+def _tell_wait(plan: ImagePlan) -> None:
+    log(f"Waiting for another job that pulls {plan.name} ...")
 
 
 def _age(image: dict[str, Any]) -> str:

@@ -25,8 +25,8 @@ ROOMS = {
 # The text of the stage loop is a value without imports of its own: what makes a container hands it over as a command.
 HANDED_OVER = {"sandbox": {"executor.stages.loop"}}
 
-# The SDK's reader of Docker's login files: it speaks to no engine.
-DOCKER_READERS = {"docker.auth", "docker.errors"}
+# The SDK's way to ask credential helpers: it speaks to no engine.
+DOCKER_READERS = {"docker.credentials"}
 
 
 def room_of(path: Path) -> str:

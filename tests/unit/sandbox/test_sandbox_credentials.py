@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from executor.job.model import Credentials as JobCredentials
-from executor.sandbox.credentials import Credentials, normalized
+from executor.sandbox.credentials import Credentials
+from executor.sandbox.docker_config import normalized
 from tests.unit.job.builders import job
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,9 @@ from executor.sandbox.images import Images, LocalImage, split_reference
 from tests.unit.job.builders import job
 from tests.unit.sandbox.fakes import FakeEngine
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NAME = "reg.example/app:1"
 HERE = {"Id": "sha256:here", "Created": "2020-01-01T00:00:00Z"}
 FRESH = {"Id": "sha256:fresh", "RepoDigests": ["reg.example/app@sha256:abc"], "Config": {"User": "app", "Cmd": ["x"]}}
@@ -22,7 +26,8 @@ PULLED: tuple[list[dict[str, Any]], dict[str, Any]] = ([{"status": "ok"}], {NAME
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TURNS", str(tmp_path))
     monkeypatch.setattr(images, "PAUSE_SECONDS", 0.0)
     monkeypatch.setenv("HOME", "/nowhere")
 
@@ -41,7 +46,7 @@ def plan(*policies: str, **changes: Any) -> ImagePlan:
 
 
 def get(engine: FakeEngine, image: ImagePlan) -> LocalImage:
-    return Images(engine.as_engine(), Credentials(job(), "")).get(image)
+    return Images(engine.as_engine(), Credentials(job()), f"{os.environ['TURNS']}/turns").get(image)
 
 
 def blamed(engine: FakeEngine, image: ImagePlan) -> ExecutorError:
@@ -224,7 +229,7 @@ def test_an_alternative_is_pulled_as_its_own_policies_say() -> None:
 def test_an_image_that_several_containers_share_is_had_once() -> None:
     engine = FakeEngine()
     engine.pulls = [PULLED]
-    had = Images(engine.as_engine(), Credentials(job(), ""))
+    had = Images(engine.as_engine(), Credentials(job()), f"{os.environ['TURNS']}/turns")
     had.look_up([plan("always"), plan("always"), plan("never", name="other:1")])
 
     assert had.get(plan("always")) == had.get(plan("always"))
