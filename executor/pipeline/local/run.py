@@ -76,7 +76,7 @@ def read_pipeline(options: Options, start: Path) -> LocalPipeline:
     if not (root / options.file).is_file():
         raise UsageError(f"{root / options.file} does not exist.", fix="Name the pipeline's file with --file PATH.")
     repository = read_repository(root)
-    identity = _identity(root)
+    identity = run_identity(root)
     variables = pipeline_variables(repository, identity, file=options.file)
     pipeline = load_pipeline(
         root,
@@ -131,7 +131,8 @@ def headline(local: LocalPipeline, jobs: Sequence[PipelineJob], options: Options
     return [line, *local.pipeline.remarks]
 
 
-def _identity(root: Path) -> RunIdentity:
+def run_identity(root: Path) -> RunIdentity:
+    """New numbers for a run; the project's number is made of the repository's path."""
     digest = hashlib.sha256(os.fsencode(root)).digest()
     return RunIdentity(
         pipeline_id=time.time_ns() // 1_000_000 - EPOCH_MILLISECONDS,

@@ -22,7 +22,9 @@ VERSIONS = {"go.sum": "v1", "package-lock.json": "v2"}
 def resolve(**fields: Any) -> Cache:
     """A cache whose variables are $REF only."""
     spec = CacheSpec(**fields)
-    return resolve_cache(spec, expand=lambda text: text.replace("$REF", "main"), version_of=lambda path: VERSIONS.get(path, ""))
+    return resolve_cache(
+        spec, expand=lambda text: text.replace("$REF", "main"), version_of=lambda path: VERSIONS.get(path, "")
+    )
 
 
 def key(**fields: Any) -> str:

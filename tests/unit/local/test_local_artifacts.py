@@ -30,9 +30,7 @@ class Project:
 
     def upload(self, *, archive: bool = True, **fields: Any) -> str:
         """What the log says of packing."""
-        return self._run(
-            artifacts.upload_artifacts(self.paths, (), ArtifactsSpec(**fields), JOB_ID, archive=archive)
-        )
+        return self._run(artifacts.upload_artifacts(self.paths, (), ArtifactsSpec(**fields), JOB_ID, archive=archive))
 
     def download(self) -> str:
         """What the log says of unpacking."""
@@ -78,7 +76,9 @@ def test_untracked_files_are_what_git_does_not_know(project: Project) -> None:
 
 def test_no_files_are_told_and_are_no_error(project: Project) -> None:
     log = project.upload(paths=("none/",))
-    assert "WARNING: none/: no matching files. Ensure that the artifact path is relative to the working directory" in log
+    assert (
+        "WARNING: none/: no matching files. Ensure that the artifact path is relative to the working directory" in log
+    )
     assert "ERROR: No files to upload" in log
     assert not (project.exchange / artifacts.ARCHIVE).exists()
 

@@ -56,7 +56,9 @@ class TestExpansion:
         assert both_steps(Variable(key="R", value="x", raw=True), Variable(key="A", value="<$R>"))["A"] == "<x>"
 
     def test_circles_end(self) -> None:
-        values = both_steps(Variable(key="A", value="a$B"), Variable(key="B", value="b$A"), Variable(key="C", value="$C"))
+        values = both_steps(
+            Variable(key="A", value="a$B"), Variable(key="B", value="b$A"), Variable(key="C", value="$C")
+        )
         assert values["C"] == "$C"
         assert values["A"].startswith("ab")
 

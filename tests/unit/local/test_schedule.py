@@ -140,7 +140,7 @@ class TestOrder:
             gate.wait()
             return Run.run_job(run, job, *rest)
 
-        run.run_job = meet  # type: ignore[method-assign]
+        run.run_job = meet  # type: ignore[method-assign, assignment]
         assert set(run(make_job("a"), make_job("b")).values()) == {"passed"}
         assert sorted(run.slots.values()) == [0, 1]
 
@@ -156,7 +156,7 @@ class TestOrder:
             running.remove(job.name)
             return Run.run_job(run, job, *rest)
 
-        run.run_job = count  # type: ignore[method-assign]
+        run.run_job = count  # type: ignore[method-assign, assignment]
         run(*(make_job(f"j{number}") for number in range(6)))
         assert max(most) <= 2
 
@@ -175,7 +175,9 @@ class TestWhen:
     def test_a_failure_that_is_allowed_stops_nothing(self) -> None:
         assert Run({"a": "warned"})(make_job("a", "one"), make_job("b", "two"))["b"] == "passed"
 
-    @pytest.mark.parametrize(("status", "expected"), [("failed", "passed"), ("passed", "skipped"), ("warned", "skipped")])
+    @pytest.mark.parametrize(
+        ("status", "expected"), [("failed", "passed"), ("passed", "skipped"), ("warned", "skipped")]
+    )
     def test_on_failure(self, status: Status, expected: str) -> None:
         jobs = [make_job("a", "one"), make_job("alarm", "two", when="on_failure")]
         assert Run({"a": status})(*jobs)["alarm"] == expected
@@ -216,7 +218,7 @@ class TestWhen:
             run.control.interrupt()
             return JobResult(job=job, status="canceled")
 
-        run.run_job = interrupt  # type: ignore[method-assign]
+        run.run_job = interrupt  # type: ignore[method-assign, assignment]
         jobs = [make_job("a", "one"), make_job("b", "one"), make_job("c", "two", when="always")]
         assert run(*jobs) == {"a": "canceled", "b": "canceled", "c": "canceled"}
 
@@ -256,7 +258,7 @@ class TestFaults:
         def broken(*_: Any) -> JobResult:
             raise SystemFailure("The disk is full.")
 
-        run.run_job = broken  # type: ignore[method-assign]
+        run.run_job = broken  # type: ignore[method-assign, assignment]
         assert run(make_job("a", "one"), make_job("b", "two")) == {"a": "failed", "b": "skipped"}
 
     def test_a_fault_of_our_own_is_raised_after_all_jobs_have_ended(self) -> None:
@@ -268,7 +270,7 @@ class TestFaults:
             time.sleep(0.1)
             return Run.run_job(run, job, *rest)
 
-        run.run_job = broken  # type: ignore[method-assign]
+        run.run_job = broken  # type: ignore[method-assign, assignment]
         with pytest.raises(ZeroDivisionError):
             run(make_job("a"), make_job("b"))
         assert run.order == ["b"]

@@ -166,7 +166,7 @@ class TestGetSources:
         return origin
 
     def script(self, paths: Paths, sources: Path, **options: str) -> str:
-        text = scripts.get_sources(paths, (), **{"strategy": "", "summary": "Checking out", **options})  # type: ignore[arg-type]
+        text = scripts.get_sources(paths, (), **{"strategy": "", "summary": "Checking out", **options})
         return text.replace(scripts.SOURCES_DIR, str(sources))
 
     def test_it_is_a_copy_of_the_delivered_repository(self, sh: str, paths: Paths, sources: Path) -> None:
