@@ -24,10 +24,15 @@ def command(
 
 
 def _is_shell(words: tuple[str, ...]) -> bool:
-    """A shell and nothing but options behind it: it would take `sh` for the name of a script."""
+    """A shell and nothing but options behind it: it would take `sh` for the name of a script.
+
+    What follows a program (`sh -c 'exec "$@"' sh`) is that program's name.
+    """
     options = len(words)
     while options and words[options - 1].startswith("-") and words[options - 1] != "--":
         options -= 1
+    if any(_takes_program(word) for word in words[: max(0, options - 1)]):
+        return False
     return bool(options) and words[options - 1].rpartition("/")[2] in SHELLS
 
 
