@@ -86,6 +86,10 @@ class Engine:
         """DELETE /networks/ID."""
         return self.ask("DELETE", f"/networks/{quote(network)}")
 
+    def disconnect(self, network: str, container: str) -> Answer:
+        """POST /networks/ID/disconnect, alive or not."""
+        return self.ask("POST", f"/networks/{quote(network)}/disconnect", {"Container": container, "Force": True})
+
     def create_volume(self, body: dict[str, Any]) -> Answer:
         """POST /volumes/create: makes it where there is none of that name."""
         return self.ask("POST", "/volumes/create", body)
@@ -107,15 +111,21 @@ class Engine:
         filters = quote(json.dumps({"label": [label]}))
         return self.ask("GET", f"/{kind}{'/json?all=1&' if kind == 'containers' else '?'}filters={filters}")
 
-    def wait_container(self, container: str) -> Answer:
+    def wait_container(self, container: str, *, seconds: float | None = None) -> Answer:
         """POST /containers/ID/wait: the value's `StatusCode` comes when the container has ended."""
-        return self.ask("POST", f"/containers/{quote(container)}/wait", seconds=None)
+        return self.ask("POST", f"/containers/{quote(container)}/wait", seconds=seconds)
 
     def run_detached(self, container: str, command: list[str], *, user: str = "") -> None:
         """Start `command` beside what runs in the container, and do not wait for it."""
         body = {"Cmd": command, "User": user, "AttachStdout": False, "AttachStderr": False}
         created = self.ask("POST", f"/containers/{quote(container)}/exec", body, seconds=10).value()
         self.ask("POST", f"/exec/{created['Id']}/start", {"Detach": True}, seconds=10).value()
+
+    def run_to_end(self, container: str, command: list[str], *, user: str = "") -> None:
+        """Run `command` beside what runs in the container, and wait until it has ended."""
+        body = {"Cmd": command, "User": user, "AttachStdout": True, "AttachStderr": False}
+        created = self.ask("POST", f"/containers/{quote(container)}/exec", body, seconds=10).value()
+        self.ask("POST", f"/exec/{created['Id']}/start", {"Detach": False}, seconds=10).settle()
 
     def logs(self, container: str, *, tail: int | str = "all") -> Iterator[tuple[int, bytes]]:
         """What the container's own process wrote: pairs of stream (1 stdout, 2 stderr) and bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import EngineError
+from executor.engine.http import Broken
 from executor.errors import JobError, SystemFailure
 from executor.job.stages import HELPER
 from executor.sandbox.state import load
@@ -15,25 +16,39 @@ if TYPE_CHECKING:
     from executor.engine.client import Engine
 
 KILLED = 137
+END_SECONDS = 2.0
 
 
 def exit_code_of_dead_container(job_folder: str, role: str) -> int:
-    """Say in the job log why the container died; the exit code for the stage. A dead helper is a system failure."""
+    """Say in the job log why the container died; the exit code for the stage.
+
+    A dead helper is a system failure, and so is a container that somebody removed.
+    """
     facts = load(job_folder)
     state = _last_state(engine_of(facts), facts["containers"][role])
     failure = _explain(role, state)
-    if role == HELPER:
+    if role == HELPER or not state:
         raise failure
     log_failure(failure)
-    return int(state.get("ExitCode", KILLED)) or KILLED
+    return int(state["ExitCode"]) or KILLED
 
 
 def _last_state(engine: Engine, container: str) -> dict[str, Any]:
-    """The Engine's last word on the container; empty where it is gone or the Engine does not answer."""
+    """The Engine's last word on the container, which may take it a moment; empty where it is gone."""
     try:
+        _wait_until_ended(engine, container)
         return dict(engine.inspect_container(container).value()["State"])
     except EngineError:
         return {}
+
+
+def _wait_until_ended(engine: Engine, container: str) -> None:
+    """The Engine learns of an end later than we do. A container that outlives its loop is of no use: it is ended."""
+    try:
+        engine.wait_container(container, seconds=END_SECONDS).value()
+    except Broken:
+        engine.kill_container(container).settle()
+        engine.wait_container(container, seconds=END_SECONDS).value()
 
 
 def _explain(role: str, state: dict[str, Any]) -> SystemFailure | JobError:
