@@ -36,6 +36,14 @@ class Channel:
         """Ids of stages whose driver died before they ended."""
         return [name.removesuffix(".script") for name in os.listdir(self.folder) if name.endswith(".script")]
 
+    def listens(self) -> bool:
+        """Whether there is a loop: it may be at work on another stage."""
+        try:
+            os.close(_open_go(f"{self.folder}/go"))
+        except NotListening:
+            return False
+        return True
+
     def open_status(self) -> int:
         """The descriptor that hears of stages' ends, and of the container's own by hanging up."""
         return os.open(f"{self.folder}/status", os.O_RDONLY | os.O_NONBLOCK)
@@ -76,12 +84,16 @@ class Stage:
 
     def start(self) -> None:
         """Tell the loop to run it; `NotListening` where there is no loop."""
-        try:
-            go = os.open(self._go, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError as error:
-            raise NotListening(str(error)) from None
+        go = _open_go(self._go)
         os.write(go, f"{self.id}\n".encode())
         os.close(go)
+
+
+def _open_go(path: str) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise NotListening(str(error)) from None
 
 
 def _make_fifo(path: str) -> None:

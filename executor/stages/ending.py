@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from executor.engine.client import Engine, EngineError
+from executor.engine.client import EngineError
 from executor.errors import SystemFailure
 from executor.sandbox.state import load
 from executor.sandbox.workplace import engine_of
@@ -12,6 +12,10 @@ from executor.stages.loop import signal_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from executor.engine.client import Engine
+
+    Loop = tuple[str, str]
 
 # A program that handles SIGTERM gets the docker executor's time for it; all three together stay below the 15 s in
 # which nothing may hang.
@@ -27,7 +31,7 @@ class Ending:
         facts = load(job_folder)
         self._engine = engine_of(facts)
         self._container: str = facts["containers"][role]
-        self._loop_pid, self._baseline = loop_facts(job_folder, role)
+        self._loop = loop_facts(job_folder, role)
         self._steps = self._all_steps()
 
     def next_step(self) -> float:
@@ -41,49 +45,66 @@ class Ending:
         )
 
     def _all_steps(self) -> Iterator[float]:
-        self._signal("TERM")
-        yield TERM_SECONDS
-        self._signal("KILL")
-        yield KILL_SECONDS
+        if self._loop:
+            self._signal("TERM", self._loop)
+            yield TERM_SECONDS
+            self._signal("KILL", self._loop)
+            yield KILL_SECONDS
         self._engine.kill_container(self._container).settle()
         yield CONTAINER_SECONDS
 
-    def _signal(self, name: str) -> None:
+    def _signal(self, name: str, loop: Loop) -> None:
         """Signal the stage's processes from beside them. A container that is gone needs no signal."""
         try:
-            self._engine.run_detached(
-                self._container, signal_command(name, self._loop_pid, self._baseline), user=self._user()
-            )
+            user = _signaller(self._engine, self._container)
+            self._engine.run_detached(self._container, signal_command(name, *loop), user=user)
         except EngineError as error:
-            if error.status not in (404, 409):
-                raise
-
-    def _user(self) -> str:
-        """Root may signal every process of the container, whoever the image's user is."""
-        return "0"
+            _pass_over_if_gone(error)
 
 
 def end_abandoned(job_folder: str, role: str) -> None:
-    """Kill the stage that a dead driver left running."""
+    """Kill the stage that a dead driver left running. After this nothing is on its way that could hit another."""
     facts = load(job_folder)
-    container = facts["containers"][role]
-    command = signal_command("KILL", *loop_facts(job_folder, role))
-    _run_if_alive(engine_of(facts), container, command)
+    engine, container = engine_of(facts), facts["containers"][role]
+    loop = loop_facts(job_folder, role)
+    try:
+        if loop:
+            engine.run_to_end(container, signal_command("KILL", *loop), user=_signaller(engine, container))
+        else:
+            _end_container(engine, container, f"{job_folder}/{role}")
+    except EngineError as error:
+        _pass_over_if_gone(error)
 
 
-def loop_facts(job_folder: str, role: str) -> tuple[str, str]:
-    """The loop's pid and the processes older than it (space-separated, spaces around); PID 1 where it never said."""
+def loop_facts(job_folder: str, role: str) -> Loop | None:
+    """The loop's pid and the processes older than it (space-separated, spaces around); None where it never said.
+
+    To guess would be to signal processes that are somebody else's.
+    """
     try:
         with open(f"{job_folder}/{role}/loop") as file:
             _, pid, baseline = file.read().split(" ", 2)
     except (FileNotFoundError, ValueError):
-        return "1", " 1 "
+        return None
     return pid, f" {baseline.strip()} "
 
 
-def _run_if_alive(engine: Engine, container: str, command: list[str]) -> None:
-    try:
-        engine.run_detached(container, command, user="0")
-    except EngineError as error:
-        if error.status not in (404, 409):
-            raise
+def _end_container(engine: Engine, container: str, folder: str) -> None:
+    """End the container of an unknown loop; it is started again by who finds it so."""
+    with open(f"{folder}/loop", "w") as file:
+        file.write("ended")
+    engine.kill_container(container).settle()
+    engine.wait_container(container, seconds=CONTAINER_SECONDS).value()
+
+
+def _signaller(engine: Engine, container: str) -> str:
+    """The user that may signal every process of a stage: root, or the stage's own where root may not."""
+    config = engine.inspect_container(container).value()["HostConfig"]
+    dropped = {name.upper().removeprefix("CAP_") for name in config.get("CapDrop") or ()}
+    added = {name.upper().removeprefix("CAP_") for name in config.get("CapAdd") or ()}
+    return "" if dropped & {"ALL", "KILL"} and not added & {"ALL", "KILL"} else "0"
+
+
+def _pass_over_if_gone(error: EngineError) -> None:
+    if error.status not in (404, 409):
+        raise error

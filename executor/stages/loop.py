@@ -4,7 +4,8 @@ The loop is the container's command, behind the image's entrypoint. It needs a P
 program. Files of the control folder, read-only for the container (FIFOs can be written all the same):
 
     go          FIFO, host to loop: the id of a stage whose script is ready
-    status      FIFO, loop to host: `ready PID BASELINE` once, then `ID EXIT_CODE` after each stage
+    status      FIFO, loop to host: `ready PID BASELINE` once, then `ID EXIT_CODE` after each stage. BASELINE are the
+                processes older than the loop, after the word `shared` where there may be others' among them
     ID.script   the stage's script; a stage whose script is gone does not run
     ID.out      FIFO: standard output of the stage
     ID.err      FIFO: standard error of the stage
@@ -26,6 +27,7 @@ SHELLS = (
 
 # Every process that a stage left behind, found by walking up from each process that was not there when the loop
 # began: those below the image's own entrypoint are spared, and so is what came from outside (parent 0: `docker exec`).
+# Where processes are shared with others, an orphan of the first process may be anybody's and is spared too.
 # `sweep SIGNAL SPARED LOOP_PID`, no process is started.
 SWEEP = """
 parent() { read -r stat < "/proc/$1/stat" && stat=${stat##*) } && stat=${stat#* } && up=${stat%% *}; }
@@ -33,7 +35,8 @@ theirs() {
   at=$1
   while parent "$at"; do
     [ "$up" = 0 ] && return 1
-    [ "$up" = "$loop" ] || [ "$up" = 1 ] && return 0
+    [ "$up" = "$loop" ] && return 0
+    case $spared in *" shared "*) ;; *) [ "$up" = 1 ] && return 0 ;; esac
     case $spared in *" $up "*) return 1 ;; esac
     at=$up
   done
@@ -51,17 +54,19 @@ sweep() {
 
 # Stages run in the foreground: a background command of a shell would ignore SIGINT for good. A container that shares
 # another's processes (`pid_mode`) is never swept.
+# The brackets keep the stage's FIFOs out of the loop's own hands: a shell such as dash redirects itself for the time of
+# a command, and its word on a killed one would end it where the driver, and so the FIFO's reader, is gone.
 LOOP = (
     SWEEP
     + f"""
 control={CONTROL}
 exec 8<>$control/go 9<>$control/status
 for shell in {" ".join(SHELLS)}; do [ -x "$shell" ] && break; done
-baseline=' '
+baseline=" ${{shared_processes:+shared }}"
 for process in /proc/[0-9]*; do baseline="$baseline${{process#/proc/}} "; done
 echo "ready $$ $baseline" >&9
 while read -r id <&8; do
-  "$shell" < "$control/$id.script" > "$control/$id.out" 2> "$control/$id.err" 8<&- 9>&-
+  (exec "$shell" < "$control/$id.script" > "$control/$id.out" 2> "$control/$id.err" 8<&- 9>&-)
   code=$?
   [ "$shared_processes" ] || sweep KILL "$baseline" $$
   echo "$id $code" >&9

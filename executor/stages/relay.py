@@ -24,19 +24,20 @@ class Relay:
     """The output of one stage on its way to our own standard output and error.
 
     `status` is the loop's status FIFO, `wake` a descriptor that becomes readable when this process is told to stop.
-    `words` is what the loop has said so far.
+    `hear` is given all that the loop has said, as soon as it says more.
     """
 
-    def __init__(self, stage: Stage, status: int, wake: int) -> None:
+    def __init__(self, stage: Stage, status: int, wake: int, hear: Callable[[bytes], None]) -> None:
         self._stage = stage
         self._status = status
         self._wake = wake
+        self._hear = hear
         self._sinks = {stage.out: 1, stage.err: 2}
         self._censor = Censor()
         self._poll = select.poll()
         for descriptor in (stage.out, stage.err, status, wake):
             self._poll.register(descriptor, select.POLLIN)
-        self.words = b""
+        self._words = b""
 
     def until_end(self, on_wake: Callable[[], float | None]) -> int | None:
         """Pass output on until the stage has ended; its exit code, or None where the container died under it.
@@ -47,10 +48,12 @@ class Relay:
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             ready = self._poll.poll(None if left is None else left * 1000)
-            if not ready or self._woken(ready):
+            # Heard first: who is to end the stage, or to take over from us, needs what the loop has said.
+            ended = self._ended(ready)
+            if ended is None and (not ready or self._woken(ready)):
                 deadline = _after(on_wake())
             self._pass_on(ready)
-            if (ended := self._ended(ready)) is not None:
+            if ended is not None:
                 self._drain()
                 return None if ended < 0 else ended
 
@@ -79,8 +82,9 @@ class Relay:
         """The stage's exit code once the loop has told it; -1 where the loop itself is gone."""
         events = dict(ready).get(self._status, 0)
         if events & select.POLLIN:
-            self.words += os.read(self._status, COPY_SIZE)
-            return exit_code_in(self.words, self._stage.id)
+            self._words += os.read(self._status, COPY_SIZE)
+            self._hear(self._words)
+            return exit_code_in(self._words, self._stage.id)
         return -1 if events & select.POLLHUP else None
 
     def _drain(self) -> None:

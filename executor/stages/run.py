@@ -42,7 +42,7 @@ class StageRun:
         try:
             if (ended := self._start(stage, wake)) is not None:
                 return ended
-            return self._finish(Relay(stage, status, wake))
+            return self._finish(Relay(stage, status, wake, self._remember_loop))
         finally:
             self.channel.discard(stage.id)
 
@@ -57,8 +57,7 @@ class StageRun:
             return start_when_listening(self, stage, wake)
 
     def _finish(self, relay: Relay) -> int:
-        code = relay.until_end(lambda: self._end(relay))
-        self._remember_loop(relay.words)
+        code = relay.until_end(self._end)
         if code is None:
             from executor.stages.fate import exit_code_of_dead_container
 
@@ -66,9 +65,8 @@ class StageRun:
         # What a script makes of SIGTERM says nothing: the runner's own wrapper may exit 0 after it.
         return code or 143 if self._ending else code
 
-    def _end(self, relay: Relay) -> float:
+    def _end(self) -> float:
         """Take the next step to end the stage; seconds until the one after it."""
-        self._remember_loop(relay.words)
         if self._ending is None:
             from executor.stages.ending import Ending
 
@@ -77,15 +75,17 @@ class StageRun:
 
     def _end_leftovers(self) -> None:
         """A stage whose driver was killed runs on: end it, or the loop never comes to ours."""
-        for stage_id in self.channel.unfinished():
+        unfinished = self.channel.unfinished()
+        if unfinished and self.channel.listens():
             from executor.stages.ending import end_abandoned
 
             end_abandoned(self.job_folder, self.role)
+        for stage_id in unfinished:
             self.channel.discard(stage_id)
 
     def _remember_loop(self, words: bytes) -> None:
         """Keep the loop's first words, its pid and the processes older than it, for who must end a stage."""
-        for line in words.split(b"\n"):
+        for line in words.split(b"\n")[:-1]:
             if line.startswith(b"ready "):
                 remember_loop(self.job_folder, self.role, line.decode())
 
