@@ -160,7 +160,8 @@ def test_many_stages_one_after_the_other(loop: LocalLoop) -> None:
 
 def test_a_container_without_a_reason_ends_under_its_stage(loop: LocalLoop, serve: Serve) -> None:
     """The loop's end is noticed at once; the Engine is asked why."""
-    server = serve(answer(200, {"State": {"ExitCode": 137, "OOMKilled": False}}))
+    state = {"State": {"ExitCode": 137, "OOMKilled": False}}
+    server = serve(answer(200, {"StatusCode": 137}), answer(200, state))
     store_state(loop, server.endpoint.host)
     with loop.driver("echo begun; sleep 30") as driver:
         assert driver.stdout

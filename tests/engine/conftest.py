@@ -1,0 +1,55 @@
+"""Containers for tests, with the images that they are made of."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.engine.containers import BuildContainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Start = Callable[..., BuildContainer]
+
+BASH = "debian:12"
+BUSYBOX = "virida-executor/test-busybox"
+KINDS = {
+    "bash": BASH,
+    "busybox": BUSYBOX,
+    "busybox in a folder of its own": "virida-executor/test-busybox-dir",
+    "not root": "virida-executor/test-nonroot",
+    "entrypoint": "virida-executor/test-entrypoint",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def images() -> None:
+    """Without these images no test here can say anything."""
+    for name in (*KINDS.values(), "virida-executor/test-noshell", "virida-executor/helper"):
+        if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode:
+            pytest.fail(f"image {name} is missing: make it with `scripts/images helper tests`")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """A function that starts a build container; its arguments are those of `BuildContainer`."""
+    started: list[BuildContainer] = []
+
+    def make(image: str = BASH, **options: Any) -> BuildContainer:
+        folder = tmp_path / f"container{len(started)}"
+        started.append(BuildContainer(folder, image, **options))
+        return started[-1]
+
+    yield make
+    for container in started:
+        container.remove()
+
+
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
+def every_kind(request: pytest.FixtureRequest, start: Start) -> BuildContainer:
+    """A build container of each kind of image."""
+    return start(request.param)
