@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from executor.errors import SUCCESS
 from executor.sandbox.background import in_background
+from executor.sandbox.keeping import seconds_left, wait_until_over
 from executor.sandbox.state import linked_folder, mark_ended
 
 
@@ -13,12 +14,15 @@ def main(arguments: list[str]) -> int:
     folder = linked_folder()
     if folder is None:
         return SUCCESS
-    mark_ended(folder)
+    if seconds_left(folder) is None:
+        mark_ended(folder)
     in_background(lambda: _remove(folder))
     return SUCCESS
 
 
 def _remove(folder: str) -> None:
+    """Remove the job, once it is kept no longer: its end is not marked before, for who waits for its folder."""
+    wait_until_over(folder)
     from executor.sandbox.janitor import end_job
 
     end_job(folder)

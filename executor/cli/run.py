@@ -5,16 +5,22 @@ On the hot path: a job calls this 4 to 9 times.
 
 from __future__ import annotations
 
+import os
+
 from executor.cli.options import split_options
 from executor.errors import SUCCESS, OperatorError, SystemFailure, report_build_exit_code
-from executor.job.stages import container_of
-from executor.sandbox.state import job_folder
+from executor.job.stages import LAST, container_of
+from executor.sandbox.state import job_folder, note_stage
 from executor.stages.run import run_stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def main(arguments: list[str]) -> int:
     """Run the stage and give gitlab-runner its exit code, the script's own in BUILD_EXIT_CODE_FILE."""
-    _, words = split_options(arguments)
+    options, words = split_options(arguments)
     if len(words) != 2:
         raise OperatorError(
             f"`executor run` takes a script and a stage, not {len(words)} arguments.",
@@ -28,5 +34,30 @@ def main(arguments: list[str]) -> int:
             cause="The runner is newer than virida-executor.",
             fix="Update virida-executor.",
         )
-    code = run_stage(job_folder(), role, script)
+    folder = job_folder()
+    note_stage(folder, stage)
+    code = run_stage(folder, role, script)
+    if os.path.exists(f"{folder}/keep"):
+        _keep_if_wanted(folder, stage, code, options)
     return SUCCESS if code == 0 else report_build_exit_code(code)
+
+
+def _keep_if_wanted(folder: str, stage: str, code: int, options: Mapping[str, str]) -> None:
+    """Remember a failure of a job that is kept on failure; tell so in its log while there still is one."""
+    from executor.sandbox.keeping import keep_if_failed, note_outcome
+
+    note_outcome(folder, stage, code)
+    until = keep_if_failed(folder, os.environ.get("CUSTOM_ENV_CI_JOB_STATUS", "")) if stage == LAST else None
+    if until is not None:
+        _tell_kept(folder, until, options.get("config", ""))
+
+
+def _tell_kept(folder: str, until: float, config: str) -> None:
+    import time
+
+    from executor.terminal import log
+
+    job = os.path.basename(folder).rpartition("-")[0]
+    command = f"executor {f'--config {config} ' if config else ''}shell {job}"
+    end = time.strftime("%H:%M UTC", time.gmtime(until))
+    log(f"The job's containers are kept until {end}. Enter on {os.uname().nodename}: {command}")

@@ -20,6 +20,9 @@ HELPER_STAGES = frozenset(
     }
 )
 
+# What the runner calls at a job's end while there still is a log to write to; not where it cuts the job off.
+LAST = "cleanup_file_variables"
+
 HELPER = "helper"
 BUILD = "build"
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 GITLAB = "com.gitlab.gitlab-runner."
 OURS = "io.virida.executor."
+JOB_LABEL = f"{OURS}job"
+ROLE_LABEL = f"{OURS}role"
+STATE_LABEL = f"{OURS}state"
 LONGEST_HOSTNAME = 63
 LONGEST_SERVICE = 80
 GITLAB_TYPES = {HELPER: "predefined", BUILD: "build", SERVICE: "service"}
@@ -62,9 +65,9 @@ def job_labels(request: Request, gitlab_type: str, role: str) -> dict[str, str]:
         f"{GITLAB}job.ref": job.ref,
         f"{GITLAB}job.timeout": _go_duration(job.timeout),
         f"{GITLAB}project.runner_id": _slot(request),
-        f"{OURS}job": request.host.key,
-        f"{OURS}role": role,
-        f"{OURS}state": request.host.job_dir,
+        JOB_LABEL: request.host.key,
+        ROLE_LABEL: role,
+        STATE_LABEL: request.host.job_dir,
     }
     return labels | ({f"{GITLAB}pipeline.id": str(job.pipeline_id)} if job.pipeline_id is not None else {})
 

@@ -7,14 +7,16 @@ where the operator left `config` out, `prepare` begins it.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import Engine
 from executor.engine.endpoint import find_endpoint
-from executor.sandbox.folders import BuildsFolder
-from executor.sandbox.host import claim_builds, describe_host, new_key
+from executor.sandbox.folders import BuildsFolder, passing_work
+from executor.sandbox.host import builds_base, claim_builds, describe_host, new_key
 from executor.sandbox.liveness import claim_of_caller
+from executor.sandbox.keeping import ask_to_keep
 from executor.sandbox.state import create_job_folder, linked_folder, load, save
 from executor.sandbox.workplace import engine_facts
 from executor.settings.folders import state_dir
@@ -45,10 +47,15 @@ class Attempt:
             {
                 "job": {"id": job.id, "name": job.name, "project": job.project_path, "ref": job.ref, "sha": job.sha},
                 "containers": {plan.helper.role: plan.helper.name, plan.build.role: plan.build.name},
+                "services": {service.container.name: list(service.aliases) for service in plan.services},
+                "project_dir": self.host.variables.get("CI_PROJECT_DIR", ""),
+                "cache": self.host.cache_host_dir,
                 "helper_image": plan.helper.image.name,
                 "volume_keep": plan.keep_volumes,
             }
         )
+        if plan.keep_seconds:
+            ask_to_keep(self.folder, plan.keep_seconds)
 
 
 def begin(context: Context) -> Attempt:
@@ -56,11 +63,12 @@ def begin(context: Context) -> Attempt:
     state = state_dir(context.settings)
     folder = create_job_folder(state, new_key(context.job))
     claim, engine = claim_of_caller(), Engine(find_endpoint(context.settings.docker))
-    facts = {"claim": claim, "engine": engine_facts(engine.endpoint)}
+    # The folder that a claim may make is named before there is one: nobody could tell whose it was.
+    throw_away = os.path.dirname(passing_work(builds_base(context), folder))
+    facts = {"claim": claim, "engine": engine_facts(engine.endpoint), "began": time.time(), "throw_away": throw_away}
     save(folder, facts)
     builds = claim_builds(context, os.environ, folder)
-    throw_away = "" if builds.reusable else os.path.dirname(builds.path)
-    save(folder, facts | {"builds": builds.path, "owner_file": builds.owner_file, "throw_away": throw_away})
+    save(folder, facts | {"builds": builds.path, "owner_file": builds.owner_file})
     return _attempt(context, state, folder, builds, claim["pid"], engine)
 
 

@@ -30,14 +30,20 @@ def new_key(job: Job) -> str:
 
 def claim_builds(context: Context, environ: Mapping[str, str], job_folder: str) -> BuildsFolder:
     """The folder for the job's sources, claimed for it."""
-    job, settings = context.job, context.settings
+    job = context.job
     return claim_builds_folder(
-        f"{builds_dir(settings)}/{runner_folder(settings)}/{job.project_id}",
+        builds_base(context),
         slot(environ, job),
         job_folder,
         keep=keeps_sources(job, job_variables(job, custom_environment(environ))),
         protected=job.protected,
     )
+
+
+def builds_base(context: Context) -> str:
+    """Where the folders for the sources of the job's project lie, on this runner."""
+    settings = context.settings
+    return f"{builds_dir(settings)}/{runner_folder(settings)}/{context.job.project_id}"
 
 
 def describe_host(

@@ -11,7 +11,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from executor.errors import ExecutorError
-from executor.plan.naming import OURS
+from executor.plan.naming import STATE_LABEL
+from executor.sandbox.keeping import seconds_left
 from executor.sandbox.liveness import lives
 from executor.sandbox.state import load_of_any_version, mark_ended
 from executor.sandbox.teardown import engine_in, remove_job
@@ -19,11 +20,12 @@ from executor.sandbox.teardown import engine_in, remove_job
 if TYPE_CHECKING:
     from executor.engine.client import Engine
 
-STATE_LABEL = f"{OURS}state"
-
 # A job's folder exists a moment before its state does.
 BIRTH_SECONDS = 60.0
 SWEEP_SECONDS = 60.0
+
+# The share of one sweep: what is left after that, the next one finds.
+MOST_AT_ONCE = 20
 
 
 def dead_jobs(state_dir: str) -> list[str]:
@@ -34,11 +36,27 @@ def dead_jobs(state_dir: str) -> list[str]:
 
 
 def sweep(state_dir: str, engine: Engine, dead: list[str]) -> None:
-    """Remove the `dead` jobs of this state folder and the labelled things that belong to none of its jobs."""
-    for folder in dead:
+    """Remove the `dead` jobs of this state folder and the labelled things that belong to none of its jobs.
+
+    A bounded number of them; each is marked before the first is removed, so that sweeps of other jobs take others.
+    """
+    share = dead[:MOST_AT_ONCE]
+    for folder in share:
+        mark_ended(folder)
+    for folder in share:
         end_job(folder)
-    for folder in _stateless(state_dir, engine):
+    for folder in sorted(stateless_jobs(state_dir, engine))[:MOST_AT_ONCE]:
         remove_job(engine, folder, {"prepared": True})
+
+
+def stateless_jobs(state_dir: str, engine: Engine) -> set[str]:
+    """Job folders that labels of this state folder name and that do not exist."""
+    named: set[str] = set()
+    for kind in ("containers", "networks", "volumes"):
+        found = engine.labelled(kind, STATE_LABEL).value() or []
+        things = found.get("Volumes") or [] if isinstance(found, dict) else found
+        named |= {str((thing.get("Labels") or {}).get(STATE_LABEL)) for thing in things}
+    return {folder for folder in named if os.path.dirname(folder) == f"{state_dir}/jobs" and not os.path.isdir(folder)}
 
 
 def sweep_is_due(state_dir: str) -> bool:
@@ -61,13 +79,15 @@ def end_job(folder: str) -> None:
 
 
 def _is_dead(folder: str) -> bool:
-    """Whether the job of `folder` is over or its runner gone.
+    """Whether the job of `folder` is over or its runner gone. One that is kept for a look lives until its time is over.
 
     One that has ended is somebody else's to remove, unless that one died as well. One that another version of the
     driver prepared lives all the same.
     """
     if os.path.exists(f"{folder}/ended"):
         return _older_than(f"{folder}/ended", BIRTH_SECONDS)
+    if (left := seconds_left(folder)) is not None:
+        return left <= 0
     try:
         return not lives(load_of_any_version(folder)["claim"])
     except (ExecutorError, KeyError, TypeError):
@@ -79,16 +99,6 @@ def _older_than(path: str, seconds: float) -> bool:
         return time.time() - os.stat(path).st_mtime > seconds
     except FileNotFoundError:
         return False
-
-
-def _stateless(state_dir: str, engine: Engine) -> set[str]:
-    """Job folders that labels of this state folder name and that do not exist."""
-    named: set[str] = set()
-    for kind in ("containers", "networks", "volumes"):
-        found = engine.labelled(kind, STATE_LABEL).value() or []
-        things = found.get("Volumes") or [] if isinstance(found, dict) else found
-        named |= {str((thing.get("Labels") or {}).get(STATE_LABEL)) for thing in things}
-    return {folder for folder in named if os.path.dirname(folder) == f"{state_dir}/jobs" and not os.path.isdir(folder)}
 
 
 def _facts(folder: str) -> dict[str, Any]:

@@ -7,11 +7,15 @@ import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from executor.engine.client import Engine
 
 
-def remove_tree(path: str, engine: Engine | None = None, image: str = "") -> None:
-    """Remove a folder; what this account may not remove goes through a container of `image`, as root.
+def remove_tree(
+    path: str, engine: Engine | None = None, image: str = "", labels: Mapping[str, str] | None = None
+) -> None:
+    """Remove a folder; what this account may not remove goes through a container of `image` with `labels`, as root.
 
     Never follows links. A folder that is gone already is fine.
     """
@@ -19,15 +23,16 @@ def remove_tree(path: str, engine: Engine | None = None, image: str = "") -> Non
         return
     shutil.rmtree(path, onerror=lambda *_: None)
     if os.path.lexists(path) and engine and image:
-        _remove_in_container(path, engine, image)
+        _remove_in_container(path, engine, image, labels or {})
         shutil.rmtree(path, onerror=lambda *_: None)
 
 
-def _remove_in_container(path: str, engine: Engine, image: str) -> None:
+def _remove_in_container(path: str, engine: Engine, image: str, labels: Mapping[str, str]) -> None:
     """Empty the folder from inside a container, where we are root."""
     body = {
         "Image": image,
         "User": "0",
+        "Labels": dict(labels),
         "Entrypoint": ["find", "/virida-removal", "-mindepth", "1", "-delete"],
         "HostConfig": {"NetworkMode": "none", "Binds": [f"{path}:/virida-removal"]},
     }

@@ -1,6 +1,7 @@
 """What is known of a job between the driver's calls: a folder that only the driver's account can enter.
 
     <state_dir>/jobs/<key>/state.json       who the job is, what was made for it, whose runner it belongs to
+    <state_dir>/jobs/<key>/stage            the name of the stage that `run` began last
     <state_dir>/jobs/<key>/ended            the job is over: what is left is to be removed
     <state_dir>/jobs/<key>/helper/ctl/      control folder of the helper's stage loop
     <state_dir>/jobs/<key>/build/ctl/       control folder of the build container's stage loop
@@ -119,10 +120,23 @@ def write_private(path: str, text: str) -> None:
     os.replace(temporary, path)
 
 
-def mark_ended(folder: str) -> None:
-    """Note that the job is over, so that whoever comes by may remove what is left."""
+def note_stage(folder: str, stage: str) -> None:
+    """Leave the name of the stage that begins where `executor ps` finds it. The name is the job's: only content."""
     try:
-        os.close(os.open(f"{folder}/ended", os.O_WRONLY | os.O_CREAT, 0o600))
+        descriptor = os.open(f"{folder}/stage", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.write(descriptor, stage.encode(errors="surrogateescape"))
+        os.close(descriptor)
+    except OSError:
+        # A full disk is the stage's own to tell.
+        return
+
+
+def mark_ended(folder: str) -> None:
+    """Note that the job is over and somebody about to remove what is left: its time tells when to come after them."""
+    try:
+        descriptor = os.open(f"{folder}/ended", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.utime(descriptor)
+        os.close(descriptor)
     except OSError:
         # A full disk must not keep anything from being removed.
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import Engine, EngineError
 from executor.engine.endpoint import Endpoint
-from executor.plan.naming import OURS
+from executor.plan.naming import JOB_LABEL, STATE_LABEL
 from executor.sandbox.folders import release
 from executor.sandbox.removal import remove_tree
 
@@ -27,14 +27,14 @@ LATECOMER_SECONDS = 3.0
 
 def remove_job(engine: Engine, job_folder: str, facts: dict[str, Any]) -> None:
     """Remove everything of one job. May run several times, at once with others, with half of it gone already."""
-    label = f"{OURS}job={os.path.basename(job_folder)}"
+    label = f"{JOB_LABEL}={os.path.basename(job_folder)}"
     _remove_from_engine(engine, job_folder, facts, label)
     if not facts.get("prepared"):
         time.sleep(LATECOMER_SECONDS)
         _remove_from_engine(engine, job_folder, facts, label)
     for folder in (facts.get("throw_away", ""), job_folder):
         if folder:
-            remove_tree(folder, engine, str(facts.get("helper_image", "")))
+            remove_tree(folder, engine, str(facts.get("helper_image", "")), _labels(job_folder))
 
 
 def _remove_from_engine(engine: Engine, job_folder: str, facts: dict[str, Any], label: str) -> None:
@@ -60,6 +60,11 @@ def engine_in(facts: dict[str, Any]) -> Engine:
     return Engine(endpoint)
 
 
+def _labels(job_folder: str) -> dict[str, str]:
+    """What tells whose a container is that only helps to remove: we may be killed before it is gone."""
+    return {JOB_LABEL: os.path.basename(job_folder), STATE_LABEL: job_folder}
+
+
 def _free_sources(facts: dict[str, Any], job_folder: str) -> None:
     """Nothing of the job writes any more: the slot's next job may have the kept folder."""
     if facts.get("owner_file"):
@@ -78,12 +83,12 @@ def _wipe_secrets(slot_folder: str) -> None:
 
 
 def _remove_network(engine: Engine, network: str) -> None:
-    """Remove a network with whatever a job attached to it."""
+    """Remove a network. What somebody else attached to it is not ours: it only loses this network."""
     try:
         attached = engine.ask("GET", f"/networks/{network}").value().get("Containers") or {}
     except EngineError:
         return
-    _settle(engine.remove_container(container) for container in attached)
+    _settle(engine.disconnect(network, container) for container in attached)
     engine.remove_network(network).settle()
 
 
