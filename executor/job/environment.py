@@ -35,7 +35,7 @@ def trusted_short_token(environ: Mapping[str, str], job: Job) -> str | None:
 
 
 def _unforged(environ: Mapping[str, str], job: Job, key: str) -> str:
-    """The value that the runner itself set: only a job's variable of the same name can hide it."""
-    if any(variable.key == key for variable in job.variables):
+    """The value that the runner itself set: only a job's variable or secret of the same name can hide it."""
+    if key in job.secret_names or any(variable.key == key for variable in job.variables):
         return ""
     return environ.get(PREFIX + key, "")

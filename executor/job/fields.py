@@ -58,6 +58,10 @@ class Fields:
             self._checked(f"{key}[{index}]", value, str, "a string")
         return tuple(value or "" for value in values)
 
+    def names(self) -> tuple[str, ...]:
+        """The names of all fields."""
+        return tuple(self._data)
+
     def child(self, key: str) -> Fields:
         """An object, empty where it is missing."""
         value = self._data.get(key)

@@ -42,7 +42,11 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What the driver needs of one job. `timeout` in seconds; `slot` is CI_CONCURRENT_PROJECT_ID."""
+    """What the driver needs of one job. `timeout` in seconds.
+
+    `user` is the login of who started it, "" where GitLab does not say. `secret_names` are the variables that the runner
+    fills from `secrets:`, over any others of the name.
+    """
 
     id: int
     name: str
@@ -63,3 +67,5 @@ class Job:
     cache_keys: tuple[str, ...]
     pipeline_id: int | None = None
     url: str = ""
+    user: str = ""
+    secret_names: tuple[str, ...] = ()

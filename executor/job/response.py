@@ -70,6 +70,8 @@ def parse_job(content: Any, environment: Mapping[str, str]) -> Job:
         cache_keys=tuple(cache.text("key") for cache in response.children("cache")),
         pipeline_id=_pipeline_id(info, variables),
         url=_first(variables, "CI_JOB_URL") or environment.get("CI_JOB_URL", ""),
+        user=_first(variables, "GITLAB_USER_LOGIN"),
+        secret_names=response.child("secrets").names(),
     )
 
 

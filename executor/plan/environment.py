@@ -30,7 +30,7 @@ INTERNAL = frozenset(
     }
 )
 FEATURE_FLAG = "FF_"
-# An operator sets it for the driver; no container has to log in with it.
+# It is for the driver; no service has to log in with it.
 LOGINS = "DOCKER_AUTH_CONFIG"
 SHORTEST_SECRET = 8
 
@@ -56,6 +56,7 @@ def _open_variables(request: Request) -> dict[str, str]:
         key: value
         for key, value in request.host.variables.items()
         if _is_name(key)
+        and key != LOGINS
         and (_is_open(entries[key]) if key in entries else key in added or key.startswith(FEATURE_FLAG))
         and not any(secret in value for secret in secrets)
     }
@@ -79,12 +80,14 @@ def _is_open(entry: Variable) -> bool:
 
 def _of_operator(request: Request) -> frozenset[str]:
     """Names in `environment` of [[runners]]."""
-    return frozenset(entry.partition("=")[0] for entry in request.settings.runner.environment) - {LOGINS}
+    return frozenset(entry.partition("=")[0] for entry in request.settings.runner.environment)
 
 
 def _secrets(request: Request) -> tuple[str, ...]:
     """Values that must not show, not even within another: a public variable may refer to a masked one."""
-    hidden = (entry.value for entry in request.job.variables if entry.masked)
+    masked = [entry for entry in request.job.variables if entry.masked]
+    names = [*(entry.key for entry in masked), *request.job.secret_names]
+    hidden = [*(entry.value for entry in masked), *(request.host.variables.get(name, "") for name in names)]
     return tuple(value for value in hidden if len(value) >= SHORTEST_SECRET)
 
 

@@ -30,6 +30,11 @@ def matches(name: str, pattern: str) -> bool:
     return any(regex.fullmatch(name) for regex in _compiled(pattern))
 
 
+def is_well_formed(pattern: str) -> bool:
+    """Whether `pattern` can match anything at all."""
+    return bool(_compiled(pattern))
+
+
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
     try:

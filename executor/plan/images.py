@@ -31,6 +31,8 @@ def build_image(request: Request) -> ImagePlan:
         )
     if name != default:
         require_allowed(name, docker.allowed_images, "image", "allowed_images")
+        if request.rule:
+            request.rule.check_image(name)
     image = request.job.image
     return image_plan(request, name, image.pull_policy, image.platform)
 

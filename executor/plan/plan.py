@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from executor.plan import naming
 from executor.plan.host_config import check_isolation, job_host_config, seccomp_profile
 from executor.plan.images import build_image, helper_image
@@ -9,6 +11,7 @@ from executor.plan.keep import keep_seconds
 from executor.plan.model import BUILD, HELPER, ContainerPlan, Plan
 from executor.plan.mounts import plan_mounts
 from executor.plan.network import connect_job, plan_network
+from executor.plan.policy import find_rule, narrowed, require_entry
 from executor.plan.request import Request
 from executor.plan.services import effective_entrypoint, plan_services
 from executor.plan.user import build_user
@@ -30,7 +33,7 @@ def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
 
     Raises `JobError` for what the job may not or cannot have, `OperatorError` for settings that make no sense.
     """
-    request = Request(job, settings, host)
+    request = _request(job, settings, host)
     mounts, network = plan_mounts(request), plan_network(request)
     helper, build = connect_job(request, network, _helper(request, mounts), _build(request, mounts))
     services = plan_services(request, network, mounts.services)
@@ -45,8 +48,17 @@ def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
         reusable_builds=host.reusable_builds,
         keep_volumes=settings.docker.volume_keep,
         keep_seconds=keep_seconds(request),
+        rule=request.rule.name if request.rule else "",
         warnings=tuple(dict.fromkeys(request.warnings)),
     )
+
+
+def _request(job: Job, settings: Settings, host: Host) -> Request:
+    """What to look at, after the operator's policy has had its say."""
+    rule = find_rule(job, settings)
+    require_entry(rule, job)
+    runner = replace(settings.runner, docker=narrowed(settings.docker, rule))
+    return Request(job, replace(settings, runner=runner), host, rule)
 
 
 def _helper(request: Request, mounts: Mounts) -> ContainerPlan:

@@ -14,6 +14,10 @@ REFERENCE = re.compile(
 )
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 LONGEST_NAME = 255
+HUB = "docker.io"
+HUB_HOSTS = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
+HUB_LIBRARY = "library/"
+DEFAULT_PORTS = (":443", ":80")
 SYSTEMS = frozenset({"linux", "windows", "freebsd", "darwin"})
 PLATFORM = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+){0,2}")
 
@@ -38,6 +42,43 @@ def split_version(name: str) -> tuple[str, str]:
         return name, "latest"
     repository = re.sub(r"^([^/\[\]]+):[0-9]+/", r"\1/", match["name"])
     return repository, match["tag"] or "latest"
+
+
+def is_image_id(name: str) -> bool:
+    """Whether the name is an image's id, which says nothing of where the image came from."""
+    return bool(IMAGE_ID.fullmatch(name))
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Every way to write the repository of a valid reference: `ruby`, `library/ruby`, `docker.io/library/ruby`, …"""
+    match = REFERENCE.fullmatch(name)
+    if match is None:
+        return (name,)
+    host, path = _host_and_path(match["name"])
+    if host != HUB:
+        return tuple(dict.fromkeys((match["name"], f"{host}/{path}")))
+    short = (path.removeprefix(HUB_LIBRARY),) if path.count("/") == 1 and path.startswith(HUB_LIBRARY) else ()
+    paths = (path, *short)
+    return tuple(dict.fromkeys((match["name"], *paths, *(f"{HUB}/{path}" for path in paths))))
+
+
+def version_suffix(name: str) -> str:
+    """What follows the repository of a valid reference: `:tag`, `@digest` or both; `:latest` where nothing does."""
+    match = REFERENCE.fullmatch(name)
+    return (name[match.end("name") :] if match else "") or ":latest"
+
+
+def _host_and_path(repository: str) -> tuple[str, str]:
+    """The registry (Docker's own has one name) and the path there, as Docker completes them."""
+    host, slash, path = repository.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost" or host != host.lower()):
+        host, path = HUB, repository
+    host = host.lower()
+    for port in DEFAULT_PORTS:
+        host = host.removesuffix(port)
+    if host not in HUB_HOSTS:
+        return host, path
+    return HUB, path if "/" in path else f"{HUB_LIBRARY}{path}"
 
 
 def normalise_platform(platform: str, host_platform: str) -> str:

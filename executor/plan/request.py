@@ -10,16 +10,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from executor.job.model import Job
     from executor.plan.model import Host
+    from executor.plan.policy import Rule
     from executor.settings.model import DockerSettings, Settings
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call of `make_plan`."""
+    """One call of `make_plan`. `rule` is the policy that holds for the job, with `settings` narrowed by it."""
 
     job: Job
     settings: Settings
     host: Host
+    rule: Rule | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -85,6 +85,8 @@ def _wanted(request: Request, number: int, definition: Image, taken: set[str]) -
         raise JobError(f"Service {number + 1} names no image.", fix="Check the variables in its name.")
     if written not in {request.expand(service.name) for service in request.docker.services}:
         require_allowed(written, request.docker.allowed_services, "service", "allowed_services")
+        if request.rule:
+            request.rule.check_service(written)
     image = image_plan(request, written, definition.pull_policy, definition.platform)
     free = tuple(_free_aliases(request, _names(written, request.expand(definition.alias)), written, taken))
     if not free:

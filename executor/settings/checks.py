@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PULL_POLICIES = ("always", "if-not-present", "never")
 SMALLEST_MEMORY = 6 * 1024 * 1024
+SMALLEST_FILE = 64 * 1024
 _LOG_OPTIONS = ("env", "labels")
 _ULIMITS = frozenset(
     [
@@ -89,6 +90,11 @@ def _memory(value: str) -> str:
     if not complaint and 0 < parse_bytes(value) < SMALLEST_MEMORY:
         return 'is less than a container needs (6m). Is the unit missing? Write for example "2g".'
     return complaint
+
+
+def _file_size(value: str) -> str:
+    complaint = _size(value)
+    return complaint or ("is less than 64k." if parse_bytes(value) < SMALLEST_FILE else "")
 
 
 def _cpus(value: str) -> str:
@@ -222,5 +228,7 @@ RUNNER: Checks = {"builds_dir": _absolute, "cache_dir": _absolute}
 EXECUTOR: Mapping[str, Checks] = {
     "helper": {"gitlab_runner": _absolute, "volumes": _helper_volumes},
     "storage": {"state_dir": _absolute, "builds_dir": _absolute, "cache_dir": _absolute},
+    "audit": {"file": _absolute, "max_size": _file_size},
+    "policy": {"max_memory": _memory, "max_cpus": _cpus},
     "keep": {"on_failure": _duration, "max": _duration},
 }

@@ -32,3 +32,8 @@ def builds_dir(settings: Settings) -> str:
 def cache_dir(settings: Settings) -> str:
     """The host folder of the jobs' caches."""
     return settings.storage.cache_dir or os.path.join(state_dir(settings), "cache")
+
+
+def audit_file(settings: Settings) -> str:
+    """Where it is noted which jobs were allowed or denied."""
+    return settings.audit.file or os.path.join(state_dir(settings), "audit.jsonl")

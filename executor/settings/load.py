@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from executor.settings.document import Document
+    from executor.settings.lines import KeyPath
 
 SYSTEM_FOLDER = "/etc/gitlab-runner"
 USER_FOLDER = "~/.gitlab-runner"
@@ -78,5 +79,13 @@ def _read_executor(path: str) -> dict[str, Any]:
     document = read_document(path)
     values = read_sections(Settings, document, leave_out=("runner",))
     for name, section in values.items():
-        check_values(EXECUTOR.get(name, {}), vars(section), (name,), document)
+        for place, entry in _entries(name, section):
+            check_values(EXECUTOR.get(name, {}), vars(entry), place, document)
     return {**values, "executor_file": os.path.abspath(path), "warnings": tuple(document.warnings)}
+
+
+def _entries(name: str, section: Any) -> list[tuple[KeyPath, Any]]:
+    """A section, or each entry of a list of sections, with its place in the file."""
+    if isinstance(section, tuple):
+        return [((name, index), entry) for index, entry in enumerate(section)]
+    return [((name,), section)]

@@ -148,6 +148,39 @@ class KeepSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicySettings:
+    """One `[[policy]]` of executor.toml: what some projects' jobs get of what `[runners.docker]` gives.
+
+    `projects` are patterns of project paths (none: all projects), `protected` tells jobs of protected refs (true) from
+    others (false). All other fields only take away; None, "" and () take nothing, an empty list of what is allowed
+    takes everything.
+    """
+
+    name: str = ""
+    projects: tuple[str, ...] = ()
+    protected: bool | None = None
+    deny: bool = False
+    images: tuple[str, ...] | None = None
+    deny_images: tuple[str, ...] = ()
+    services: tuple[str, ...] | None = None
+    deny_services: tuple[str, ...] = ()
+    privileged: bool | None = None
+    volumes: tuple[str, ...] | None = None
+    networks: tuple[str, ...] | None = None
+    max_memory: str = ""
+    max_cpus: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """`[audit]` of executor.toml: `file` "" is audit.jsonl in `state_dir`; `max_size` is when another one is begun."""
+
+    enabled: bool = True
+    file: str = ""
+    max_size: str = "10m"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything the operator said, with where it was read and what to warn about."""
 
@@ -155,6 +188,8 @@ class Settings:
     helper: HelperSettings = field(default_factory=HelperSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     keep: KeepSettings = field(default_factory=KeepSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    policy: tuple[PolicySettings, ...] = ()
     config_file: str = ""
     executor_file: str = ""
     warnings: tuple[str, ...] = ()

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from executor.settings.lines import KeyPath
 
 
+# A misspelt key of these would leave out what the operator meant to forbid.
+_STRICT = frozenset({"PolicySettings"})
+
+
 class _WrongType(Exception):
     """The value is not what the message says it must be."""
 
@@ -27,7 +31,8 @@ def read_table(
     """The arguments of `section` (a dataclass of the model) that `table` gives, each of the right type.
 
     Keys count in either case, as with the runner; none sets a field in `derived`.
-    OperatorError for a wrong type; keys that neither the driver nor the runner knows become warnings.
+    OperatorError for a wrong type; keys that neither the driver nor the runner knows become warnings, but for sections
+    that forbid things, where they are errors.
     """
     kinds = {name: field.type for name, field in _fields(section).items() if name not in derived}
     without_effect = NO_EFFECT.get(section.__name__, {})
@@ -38,6 +43,8 @@ def read_table(
             document.warn((*path, key), f"{key} has no effect here: {without_effect[name]}.")
         elif name in kinds:
             arguments[name] = _read_field(section, kinds[name], value, (*path, key), document)
+        elif section.__name__ in _STRICT:
+            raise _unknown_key_error(key, kinds.keys(), path, document)
         else:
             _warn_if_unknown(key, kinds.keys() | READ_ELSEWHERE.get(section.__name__, set()), path, document)
     return arguments
@@ -56,12 +63,12 @@ def read_section(section: type, table: Any, path: KeyPath, document: Document) -
 
 def read_sections(settings: type, document: Document, *, leave_out: tuple[str, ...]) -> dict[str, Any]:
     """The sections of a whole file, by the fields of `settings` that have a class of their own."""
-    classes = {name: _nested_section(settings, field.type) for name, field in _fields(settings).items()}
-    sections = {name: section for name, section in classes.items() if section and name not in leave_out}
+    kinds = {name: field.type for name, field in _fields(settings).items() if name not in leave_out}
+    sections = {name: kind for name, kind in kinds.items() if _nested_section(settings, kind)}
     values = {}
     for name, table in document.table.items():
         if name in sections:
-            values[name] = read_section(sections[name], table, (name,), document)
+            values[name] = _read_field(settings, sections[name], table, (name,), document)
         else:
             _warn_if_unknown(name, sections.keys(), (), document)
     return values
@@ -135,6 +142,12 @@ def _warn_if_unknown(key: str, known: Set[str], path: KeyPath, document: Documen
         document.warn((*path, key), unknown_key(key, _dotted(path), known))
 
 
+def _unknown_key_error(key: str, known: Set[str], path: KeyPath, document: Document) -> OperatorError:
+    from executor.settings.explain import did_you_mean
+
+    return document.error((*path, key), f"unknown key {key} in [[{_dotted(path)}]].{did_you_mean(key, known)}")
+
+
 def _fields(section: type) -> dict[str, Any]:
     return section.__dataclass_fields__  # type: ignore[attr-defined, no-any-return]
 
@@ -201,6 +214,7 @@ _LENIENT: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("DockerSettings", "allowed_pull_policies"): _string_or_strings,
     ("DockerSettings", "cpus"): _number_words,
     ("DockerSettings", "service_cpus"): _number_words,
+    ("PolicySettings", "max_cpus"): _number_words,
 }
 
 _REFUSED_BY_THE_RUNNER: dict[tuple[str, str], type | tuple[type, ...]] = {

@@ -7,11 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from executor.settings.model import DockerSettings, HelperSettings, KeepSettings, ServiceSettings, StorageSettings
+from executor.settings.model import (
+    AuditSettings,
+    DockerSettings,
+    HelperSettings,
+    KeepSettings,
+    PolicySettings,
+    ServiceSettings,
+    StorageSettings,
+)
 
 TEXT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
 
 
-@pytest.mark.parametrize("section", [DockerSettings, ServiceSettings, HelperSettings, StorageSettings, KeepSettings])
+SECTIONS = [
+    DockerSettings,
+    ServiceSettings,
+    HelperSettings,
+    StorageSettings,
+    KeepSettings,
+    AuditSettings,
+    PolicySettings,
+]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_is_documented(section: type) -> None:
     assert [field.name for field in fields(section) if f"`{field.name}`" not in TEXT] == []
