@@ -45,9 +45,15 @@ def runner_environment(settings: RunnerSettings) -> list[tuple[str, str]]:
 
 
 def _executor_tables(sections: dict[str, Any]) -> dict[str, Any]:
-    """Sections of executor.toml are the fields of `Settings` that are values of a class, but for the runner."""
-    chosen = {name: value for name, value in sections.items() if name != "runner" and dataclasses.is_dataclass(value)}
-    return {name: table for name, value in chosen.items() if (table := _table(value))}
+    """Sections of executor.toml are the fields of `Settings` that are values of a class, or lists of them, but for the
+    runner.
+    """
+    chosen = {name: value for name, value in sections.items() if name != "runner" and _is_section(value)}
+    return {name: table for name, value in chosen.items() if (table := _plain(value))}
+
+
+def _is_section(value: Any) -> bool:
+    return all(map(dataclasses.is_dataclass, value)) if isinstance(value, tuple) else dataclasses.is_dataclass(value)
 
 
 def _table(value: Any) -> dict[str, Any]:
