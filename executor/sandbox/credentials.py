@@ -38,8 +38,8 @@ class Credentials:
     def __init__(self, job: Job, of_job: str = "", of_runner: str = "") -> None:
         self._job = job
         self._of_variable = (
-            DockerConfig(of_job, VARIABLE),
-            DockerConfig(of_runner, f"{VARIABLE} of the runner", helpers=True),
+            DockerConfig(of_job, f"${VARIABLE}"),
+            DockerConfig(of_runner, f"${VARIABLE} of the runner", helpers=True),
         )
 
     def header_for(self, repository: str) -> str:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.engine.containers import BuildContainer
+from tests.engine.jobs import Driver
+from tests.engine.registry import Registry, available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.e2e.jobs import Job
+
     Start = Callable[..., BuildContainer]
+    StartJob = Callable[..., Driver]
 
 BASH = "debian:12"
 BUSYBOX = "virida-executor/test-busybox"
@@ -53,3 +58,27 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def every_kind(request: pytest.FixtureRequest, start: Start) -> BuildContainer:
     """A build container of each kind of image."""
     return start(request.param)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry with a password, of this test process alone."""
+    if not available():
+        pytest.skip("no docker-registry on PATH: install the package `docker-registry` to pull for real")
+    server = Registry(tmp_path_factory.mktemp("registry"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[StartJob]:
+    """A function that makes a driver for a job; its arguments are those of `Driver`. Each job is ended."""
+    made: list[Driver] = []
+
+    def make(job: Job, **options: Any) -> Driver:
+        made.append(Driver(tmp_path / f"job{len(made)}", job, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()

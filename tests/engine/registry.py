@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import shutil
 import socket
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 USER = "robot"
 PASSWORD = "pa:ss wörd"
+BASE = "virida-executor/test-busybox"
 
 _CONFIG = """\
 version: 0.1
@@ -29,7 +31,7 @@ auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
 
 
 def available() -> bool:
-    """Whether Debian's package `docker-registry` (and `htpasswd` of `apache2-utils`, or `openssl`) is here."""
+    """Whether the program is here: Debian has it as `docker-registry`."""
     return shutil.which("docker-registry") is not None
 
 
@@ -51,13 +53,16 @@ class Registry:
         )
         self._wait()
 
-    def push(self, name: str, base: str = "virida-executor/test-busybox", **labels: str) -> str:
-        """Push an image made of `base` and `labels` as `name` (`path:tag`); its whole name. It is not kept here."""
+    def push(self, name: str, *, keep: bool = False, **labels: str) -> str:
+        """Push an image with `labels` as `name` (`path:tag`); its whole name. It stays on this host if `keep`."""
         whole = f"{self.address}/{name}"
-        text = f"FROM {base}\n" + "".join(f"LABEL {key}={value}\n" for key, value in labels.items())
-        subprocess.run(["docker", "build", "-q", "-t", whole, "-"], input=text.encode(), check=True, capture_output=True)
+        text = f"FROM {BASE}\n" + "".join(f"LABEL {key}={value}\n" for key, value in labels.items())
+        subprocess.run(
+            ["docker", "build", "-q", "-t", whole, "-"], input=text.encode(), check=True, capture_output=True
+        )
         self._client.api.push(whole, auth_config={"username": USER, "password": PASSWORD})
-        self.forget(whole)
+        if not keep:
+            self.forget(whole)
         self._tags.append(whole)
         return whole
 
@@ -119,6 +124,8 @@ def _free_port() -> int:
 
 
 def _hashed(password: str) -> str:
-    """bcrypt, which is all that the registry takes."""
-    printed = subprocess.check_output(["htpasswd", "-nbBC", "4", USER, password], text=True)
-    return printed.strip().partition(":")[2]
+    """bcrypt, which is all that the registry takes, by the C library: `htpasswd` is not everywhere."""
+    library = ctypes.CDLL("libcrypt.so.1")
+    library.crypt.restype = ctypes.c_char_p
+    hashed: bytes = library.crypt(password.encode(), b"$2b$04$P41bMuuGlV3d9vnTK.Zum.")
+    return hashed.decode()

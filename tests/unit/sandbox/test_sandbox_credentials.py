@@ -143,7 +143,7 @@ def test_a_broken_configuration_is_a_warning_without_its_content(
     assert login("reg.example/app", broken, GITLAB)["username"] == "gitlab-ci-token"
 
     told = capsys.readouterr().out
-    assert told.count("WARNING: DOCKER_AUTH_CONFIG is not a Docker configuration") == 1
+    assert told.count("WARNING: $DOCKER_AUTH_CONFIG is not a Docker configuration") == 1
     assert broken not in told
 
 
