@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import Engine
 from executor.engine.endpoint import find_endpoint
+from executor.errors import OperatorError
 from executor.sandbox.folders import BuildsFolder, passing_work
 from executor.sandbox.host import builds_base, claim_builds, describe_host, new_key
-from executor.sandbox.liveness import claim_of_caller
 from executor.sandbox.keeping import ask_to_keep
+from executor.sandbox.liveness import claim_of_caller
 from executor.sandbox.state import create_job_folder, linked_folder, load, save
 from executor.sandbox.workplace import engine_facts
 from executor.settings.folders import state_dir
@@ -78,6 +79,12 @@ def take_over_or_begin(context: Context) -> Attempt:
     if folder is None or not os.path.exists(f"{folder}/state.json"):
         return begin(context)
     facts = load(folder)
+    if "containers" in facts:
+        raise OperatorError(
+            "This job is prepared already.",
+            cause="`prepare` was called twice for one attempt.",
+            fix="Compare `[runners.custom]` with config.toml.example.",
+        )
     builds = BuildsFolder(path=facts["builds"], owner_file=facts["owner_file"])
     engine = Engine(find_endpoint(context.settings.docker))
     return _attempt(context, state_dir(context.settings), folder, builds, facts["claim"]["pid"], engine)

@@ -129,6 +129,8 @@ class Images:
         try:
             return dict(answer.value())
         except EngineError as error:
+            if error.status == 400:
+                raise _no_name(name, error.message) from None
             if error.status != 404:
                 raise
             return None
@@ -202,6 +204,13 @@ def _network_trouble(message: str) -> bool:
 def _shows(message: str, signs: tuple[str, ...]) -> bool:
     lowered = message.lower()
     return any(sign in lowered for sign in signs)
+
+
+def _no_name(name: str, message: str) -> JobError:
+    return JobError(
+        f"{name!r} is not the name of an image: {message}.",
+        fix="Check `image:` and `services:` of the job, and the variables in them.",
+    )
 
 
 def _absent(plan: ImagePlan) -> OperatorError:

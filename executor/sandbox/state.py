@@ -61,10 +61,10 @@ def job_folder() -> str:
 def create_job_folder(state_dir: str, key: str) -> str:
     """Make the job's folder and link it from TMPDIR; the runner calls `cleanup` whatever happens after."""
     folder = f"{state_dir}/jobs/{key}"
+    link = f"{temporary_folder()}/{LINK}"
     make_private(state_dir)
     make_private(f"{state_dir}/jobs")
     _storing(folder, lambda: os.mkdir(folder, 0o700))
-    link = f"{temporary_folder()}/{LINK}"
     if os.path.lexists(link):
         os.unlink(link)
     os.symlink(folder, link)

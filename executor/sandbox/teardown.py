@@ -32,9 +32,18 @@ def remove_job(engine: Engine, job_folder: str, facts: dict[str, Any]) -> None:
     if not facts.get("prepared"):
         time.sleep(LATECOMER_SECONDS)
         _remove_from_engine(engine, job_folder, facts, label)
-    for folder in (facts.get("throw_away", ""), job_folder):
-        if folder:
-            remove_tree(folder, engine, str(facts.get("helper_image", "")), _labels(job_folder))
+    for folder in (*_passing_folders(job_folder, facts), job_folder):
+        remove_tree(folder, engine, str(facts.get("helper_image", "")), _labels(job_folder))
+
+
+def _passing_folders(job_folder: str, facts: dict[str, Any]) -> list[str]:
+    """The folders of sources that go with the job; where no state tells, those of its name in the usual place."""
+    if "throw_away" in facts:
+        return [facts["throw_away"]] if facts["throw_away"] else []
+    from glob import escape, glob
+
+    jobs, key = os.path.split(job_folder)
+    return glob(f"{escape(os.path.dirname(jobs))}/builds/*/*/job-{escape(key)}")
 
 
 def _remove_from_engine(engine: Engine, job_folder: str, facts: dict[str, Any], label: str) -> None:
