@@ -202,6 +202,14 @@ def test_an_engine_that_fails_at_inspection_is_not_taken_for_a_missing_image() -
     assert pulls(engine) == 0
 
 
+def test_a_name_that_the_engine_does_not_take_is_the_jobs() -> None:
+    message = "invalid reference format: repository name must be lowercase"
+    engine = FakeEngine({NAME: EngineError(400, message)})
+
+    with pytest.raises(JobError, match="is not the name of an image: invalid reference format"):
+        get(engine, plan("always"))
+
+
 def test_a_pull_that_brings_nothing() -> None:
     engine = FakeEngine()
     engine.pulls = [([], {})]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from executor.plan.naming import STATE_LABEL
 from executor.sandbox import janitor, teardown
 from executor.sandbox.janitor import dead_jobs, end_job, sweep, sweep_is_due
 from executor.sandbox.liveness import claim_of_caller
@@ -144,17 +145,33 @@ def test_ending_a_job_removes_what_carries_its_label(host: Host, engine: FakeEng
     assert not os.path.exists(folder)
 
 
+def test_a_job_without_a_state_takes_its_passing_folder_with_it(host: Host, engine: FakeEngine) -> None:
+    folder = host.job("1-a")
+    for name in ("job-1-a", "job-2-b", "0"):
+        os.makedirs(f"{host.state}/builds/runner/42/{name}/work")
+    os.unlink(f"{folder}/state.json")
+    engine.labelled_things = {("volumes", "io.virida.executor.job=1-a"): {"Volumes": None}}
+    teardown_pause = teardown.LATECOMER_SECONDS
+    teardown.LATECOMER_SECONDS = 0.0
+    try:
+        end_job(folder)
+    finally:
+        teardown.LATECOMER_SECONDS = teardown_pause
+
+    assert sorted(os.listdir(f"{host.state}/builds/runner/42")) == ["0", "job-2-b"]
+
+
 def test_a_sweep_takes_labelled_things_without_a_job_of_this_state_folder_only(host: Host, engine: FakeEngine) -> None:
     living = host.job("1-living")
     lost, foreign = f"{host.state}/jobs/2-lost", "/another/state/jobs/3-foreign"
 
     def labelled(folder: str) -> dict[str, Any]:
-        return {"Id": os.path.basename(folder), "Labels": {janitor.STATE_LABEL: folder}}
+        return {"Id": os.path.basename(folder), "Labels": {STATE_LABEL: folder}}
 
-    odd = [{"Id": "x", "Labels": None}, {"Id": "y", "Labels": {janitor.STATE_LABEL: f"{host.state}/jobs/../../etc"}}]
+    odd = [{"Id": "x", "Labels": None}, {"Id": "y", "Labels": {STATE_LABEL: f"{host.state}/jobs/../../etc"}}]
     engine.labelled_things = {
-        ("containers", janitor.STATE_LABEL): [labelled(living), labelled(lost), labelled(foreign), *odd],
-        ("volumes", janitor.STATE_LABEL): {"Volumes": None},
+        ("containers", STATE_LABEL): [labelled(living), labelled(lost), labelled(foreign), *odd],
+        ("volumes", STATE_LABEL): {"Volumes": None},
         ("containers", "io.virida.executor.job=2-lost"): [{"Id": "c-lost"}],
         ("volumes", "io.virida.executor.job=2-lost"): {"Volumes": None},
     }
@@ -181,7 +198,7 @@ def test_a_sweep_goes_on_after_a_job_that_cannot_be_removed(
 
     monkeypatch.setattr(janitor, "remove_job", remove)
     engine.labelled_things = {
-        ("volumes", label): {"Volumes": None} for label in (janitor.STATE_LABEL, "io.virida.executor.job=2-b")
+        ("volumes", label): {"Volumes": None} for label in (STATE_LABEL, "io.virida.executor.job=2-b")
     }
 
     sweep(host.state, engine.as_engine(), [stuck, other])

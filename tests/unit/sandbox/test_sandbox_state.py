@@ -101,6 +101,7 @@ def test_no_tmpdir(value: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     with pytest.raises(OperatorError, match="TMPDIR names no folder"):
         state.create_job_folder(str(tmp_path), "1-a")
+    assert os.listdir(tmp_path) == []
     with pytest.raises(OperatorError, match="TMPDIR names no folder"):
         state.job_folder()
 
