@@ -58,6 +58,11 @@ def show(text: str, stream: TextIO | None = None) -> None:
     _write(stream or sys.stdout, f"{text}\n")
 
 
+def printable(text: str) -> str:
+    """`text` for one line of a terminal: what a job named or wrote moves no cursor and sets no colour."""
+    return "".join(character if character.isprintable() or character == "\t" else "?" for character in text)
+
+
 def speaks_unicode(stream: TextIO | None = None) -> bool:
     """Whether the locale and the stream can show more than ASCII."""
     words = [os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)]

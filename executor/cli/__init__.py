@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DRIVER = ("config", "prepare", "run", "cleanup")
 # Of these the runner parses or hides standard output, and shows standard error.
 OUTPUT_UNSEEN = ("config", "cleanup")
-COMMANDS = ("exec", "plan", "shell")
+COMMANDS = ("exec", "plan", "ps", "logs", "shell", "gc")
 
 
 def main() -> None:

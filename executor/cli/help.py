@@ -15,6 +15,10 @@ usage: executor [--config FILE] COMMAND ...
 For people:
   exec [JOB ...]         run jobs of the local .gitlab-ci.yml, without GitLab
   plan [JOB]             print what would be created for a job; touches nothing
+  ps                     the jobs that run on this host: stage, time, CPU, memory
+  logs JOB               what a job's containers wrote themselves
+  shell JOB              a shell in a job's build container
+  gc                     remove what crashed jobs left behind
 
 For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
   config                 tell the runner where builds and caches lie
@@ -27,9 +31,9 @@ For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
   --debug                show where an error comes from
   --version, --help
 
-`executor COMMAND --help` says more about exec and plan."""
+`executor COMMAND --help` says more about the commands for people."""
 
-KNOWN = ("exec", "plan", "config", "prepare", "run", "cleanup")
+KNOWN = ("exec", "plan", "ps", "logs", "shell", "gc", "config", "prepare", "run", "cleanup")
 
 
 def answer(arguments: list[str]) -> int:

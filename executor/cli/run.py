@@ -9,7 +9,7 @@ import os
 
 from executor.cli.options import split_options
 from executor.errors import SUCCESS, OperatorError, SystemFailure, report_build_exit_code
-from executor.job.stages import LAST, container_of
+from executor.job.stages import BUILD, LAST, container_of
 from executor.sandbox.state import job_folder, note_stage
 from executor.stages.run import run_stage
 
@@ -36,10 +36,28 @@ def main(arguments: list[str]) -> int:
         )
     folder = job_folder()
     note_stage(folder, stage)
-    code = run_stage(folder, role, script)
+    code = _run_beside_services(folder, role, script)
+    if code and role == BUILD:
+        from executor.stages.service_deaths import tell_dead_services
+
+        tell_dead_services(folder)
     if os.path.exists(f"{folder}/keep"):
         _keep_if_wanted(folder, stage, code, options)
     return SUCCESS if code == 0 else report_build_exit_code(code)
+
+
+def _run_beside_services(folder: str, role: str, script: str) -> int:
+    """Run the stage, with what the job's services write meanwhile where the job wants to see it."""
+    if not os.path.exists(f"{folder}/service-logs"):
+        return run_stage(folder, role, script)
+    from executor.stages.service_logs import ServiceLogs
+
+    logs = ServiceLogs(folder)
+    logs.begin()
+    try:
+        return run_stage(folder, role, script)
+    finally:
+        logs.end()
 
 
 def _keep_if_wanted(folder: str, stage: str, code: int, options: Mapping[str, str]) -> None:
@@ -59,5 +77,5 @@ def _tell_kept(folder: str, until: float, config: str) -> None:
 
     job = os.path.basename(folder).rpartition("-")[0]
     command = f"executor {f'--config {config} ' if config else ''}shell {job}"
-    end = time.strftime("%H:%M UTC", time.gmtime(until))
+    end = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(until))
     log(f"The job's containers are kept until {end}. Enter on {os.uname().nodename}: {command}")

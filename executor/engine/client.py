@@ -115,6 +115,10 @@ class Engine:
         """POST /containers/ID/wait: the value's `StatusCode` comes when the container has ended."""
         return self.ask("POST", f"/containers/{quote(container)}/wait", seconds=seconds)
 
+    def usage(self, container: str) -> Answer:
+        """GET /containers/ID/stats: one sample, at once."""
+        return self.ask("GET", f"/containers/{quote(container)}/stats?stream=0&one-shot=1", seconds=10)
+
     def run_detached(self, container: str, command: list[str], *, user: str = "") -> None:
         """Start `command` beside what runs in the container, and do not wait for it."""
         body = {"Cmd": command, "User": user, "AttachStdout": False, "AttachStderr": False}
@@ -127,13 +131,28 @@ class Engine:
         created = self.ask("POST", f"/containers/{quote(container)}/exec", body, seconds=10).value()
         self.ask("POST", f"/exec/{created['Id']}/start", {"Detach": False}, seconds=10).settle()
 
-    def logs(self, container: str, *, tail: int | str = "all") -> Iterator[tuple[int, bytes]]:
-        """What the container's own process wrote: pairs of stream (1 stdout, 2 stderr) and bytes."""
-        path = f"/containers/{quote(container)}/logs?stdout=1&stderr=1&tail={tail}"
-        reply = http.send(self.endpoint, "GET", path, seconds=10).reply()
+    def logs(self, container: str, *, tail: int | str = "all", follow: bool = False) -> Iterator[tuple[int, bytes]]:
+        """What the container's own process wrote: pairs of stream (1 stdout, 2 stderr) and bytes.
+
+        With `follow` also what it writes from now on, until it ends.
+        """
+        path = f"/containers/{quote(container)}/logs?stdout=1&stderr=1&tail={tail}{'&follow=1' if follow else ''}"
+        reply = http.send(self.endpoint, "GET", path, seconds=None if follow else 10).reply()
         if reply.status >= 400:
             raise EngineError(reply.status, _message(reply.body()))
         return frames(reply.chunks())
+
+    def stamped_logs(self, container: str, *, since: str = "") -> Iterator[bytes]:
+        """What the container wrote from `since` on (a time stamp of these lines) and goes on to write, until it ends.
+
+        Each piece is a time stamp, a space and a line, or what the Engine takes for one: of a long line a part.
+        """
+        start = f"&since={_seconds(since)}" if since else ""
+        path = f"/containers/{quote(container)}/logs?stdout=1&stderr=1&follow=1&timestamps=1{start}"
+        reply = http.send(self.endpoint, "GET", path, seconds=None).reply()
+        if reply.status >= 400:
+            raise EngineError(reply.status, _message(reply.body()))
+        return (data for _, data in frames(reply.chunks()))
 
     def pull_image(self, reference: str, *, tag: str, platform: str, credentials: str) -> Iterator[dict[str, Any]]:
         """POST /images/create: the progress messages of a pull. `credentials` is the X-Registry-Auth header."""
@@ -165,6 +184,14 @@ def frames(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             end = 8 + int.from_bytes(buffer[4:8], "big")
             yield buffer[0], buffer[8:end]
             buffer = buffer[end:]
+
+
+def _seconds(stamp: str) -> str:
+    """An RFC 3339 time stamp in UTC as seconds since the epoch, with its fraction."""
+    from calendar import timegm
+    from time import strptime
+
+    return f"{timegm(strptime(stamp[:19], '%Y-%m-%dT%H:%M:%S'))}{stamp[19:].rstrip('Z')}"
 
 
 def _message(body: bytes) -> str:

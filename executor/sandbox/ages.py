@@ -15,8 +15,13 @@ def ago(timestamp: str) -> str:
         return "some time ago"
     if seconds > 10 * 365 * 86400:
         return "some time ago"
+    return f"{span(seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    """A span of time in its largest whole unit: `2 h`, `0 s`."""
     size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), (1, "s"))
-    return f"{max(0, int(seconds / size))} {unit} ago"
+    return f"{max(0, int(seconds / size))} {unit}"
 
 
 def _seconds(timestamp: str) -> float:

@@ -1,8 +1,8 @@
 """The host folders that a job works in: its sources, kept for `GIT_STRATEGY: fetch` one a slot, and its cache.
 
     <builds_dir>/<runner>/<project>/<slot>[-protected]/     kept: `work` is mounted at builds_dir, `owner` names its job
-    <builds_dir>/<runner>/<project>/job-<key>/              thrown away with the job
-    <cache_dir>/<runner>/<project>[-protected]/             kept, mounted at cache_dir
+    <builds_dir>/<runner>/<project>/job-<key>/              thrown away with the job, otherwise the same
+    <cache_dir>/<runner>/<project>[-protected]/             kept, mounted at cache_dir; its time is its last job's begin
 
 Protected refs share nothing with others. All folders but the mounted ones keep other users of the host out.
 """
@@ -49,6 +49,7 @@ def claim_builds_folder(base: str, slot: int | None, job_folder: str, *, keep: b
             return BuildsFolder(path=_open_to_all(f"{folder}/work"), owner_file=f"{folder}/owner")
     path = passing_work(base, job_folder)
     make_private(os.path.dirname(path))
+    os.symlink(job_folder, f"{os.path.dirname(path)}/owner")
     return BuildsFolder(path=_open_to_all(path))
 
 
@@ -68,17 +69,20 @@ def cache_path(base: str, project_id: int, *, protected: bool) -> str:
 
 
 def cache_folder(base: str, project_id: int, *, protected: bool) -> str:
-    """The folder of the project's caches."""
+    """The folder of the project's caches, marked as used now."""
     make_private(base)
-    return _open_to_all(cache_path(base, project_id, protected=protected))
+    with locked(base):
+        folder = _open_to_all(cache_path(base, project_id, protected=protected))
+        os.utime(folder)
+    return folder
 
 
 def release(owner_file: str, job_folder: str) -> None:
     """Give a kept folder back, if it is still this job's."""
     if not os.path.isdir(os.path.dirname(owner_file)):
         return
-    with _locked(os.path.dirname(owner_file)):
-        if _owner(owner_file) == job_folder:
+    with locked(os.path.dirname(owner_file)):
+        if owner_of(owner_file) == job_folder:
             os.unlink(owner_file)
 
 
@@ -94,8 +98,8 @@ def _claim(owner_file: str, job_folder: str) -> bool:
 
 def _take(owner_file: str, job_folder: str) -> bool:
     """Take the folder if it is nobody's. The claim of a job without a folder is void."""
-    with _locked(os.path.dirname(owner_file)):
-        owner = _owner(owner_file)
+    with locked(os.path.dirname(owner_file)):
+        owner = owner_of(owner_file)
         if owner and os.path.isdir(owner):
             return False
         if owner:
@@ -106,11 +110,11 @@ def _take(owner_file: str, job_folder: str) -> bool:
 
 def _owner_is_leaving(owner_file: str) -> bool:
     """Whether the job that holds the folder has ended, or is gone by now."""
-    owner = _owner(owner_file)
+    owner = owner_of(owner_file)
     return not os.path.isdir(owner) or os.path.exists(f"{owner}/ended")
 
 
-def _owner(owner_file: str) -> str:
+def owner_of(owner_file: str) -> str:
     """The folder of the job that holds the claim, "" for none."""
     try:
         return os.readlink(owner_file)
@@ -119,7 +123,7 @@ def _owner(owner_file: str) -> str:
 
 
 @contextmanager
-def _locked(folder: str) -> Iterator[None]:
+def locked(folder: str) -> Iterator[None]:
     """A look at a claim and the step that follows from it are one: nobody else comes between."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -37,6 +37,14 @@ def load_settings(*, config: str | None, runner: str | None = None, short_token:
     return Settings(**config_values, **executor_values, warnings=warnings)
 
 
+def load_executor_settings(config: str | None) -> Settings:
+    """What executor.toml says, whatever `[[runners]]` there are: for commands that look at the whole host."""
+    if config is not None and not os.path.isfile(config):
+        raise OperatorError(f"--config: there is no file {config}.", fix="Give it gitlab-runner's config.toml.")
+    executor_file = _executor_file(config or _first_existing("config.toml"))
+    return Settings(**(_read_executor(executor_file) if executor_file else {}))
+
+
 def _first_existing(name: str) -> str:
     """A link that leads nowhere counts as existing: it is a mistake to tell, not to pass over."""
     places = (f"{SYSTEM_FOLDER}/{name}", os.path.expanduser(f"{USER_FOLDER}/{name}"))

@@ -19,6 +19,7 @@ ROOMS = {
     "engine": {"settings"},
     "sandbox": {"engine", "job", "plan", "settings", "terminal"},
     "stages": {"engine", "job", "plan", "sandbox", "settings", "terminal"},
+    "inspection": {"engine", "plan", "sandbox"},
     "pipeline": {"job", "settings", "terminal"},
 }  # type: dict[str, set[str]]
 

@@ -23,8 +23,8 @@ def open_shell(attempt: Attempt) -> None:
     exports = shell.exports(attempt.variables(), paths)
     make_folder = f"mkdir -p {quote(paths.temporary_dir)}"
     attempt.run("step_shell", shell.script(make_folder, f"printf '%s\\n' {quote(exports)} > {quote(file)}"), _never)
-    command = [launcher(), "shell", "--config", str(attempt.config_file), file, paths.project_dir]
-    subprocess.run(command, env=attempt.environment(), cwd=attempt.folder, check=False)
+    options = ["--config", str(attempt.config_file), "--variables", file, "--folder", paths.project_dir]
+    subprocess.run([launcher(), "shell", *options], env=attempt.environment(), cwd=attempt.folder, check=False)
 
 
 def _never() -> str:
