@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.coordinator import Coordinator
-from tests.e2e.runner import GitLabRunner, Settings
+from tests.e2e.runner import GitLabRunner, Settings, driver_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def start_runner(coordinator: Coordinator, tmp_path: Path) -> Iterator[StartRunn
         for runner in runners:
             runner.assert_nothing_left()
     finally:
-        for process in [process for runner in runners for process in runner.driver_processes()]:
+        for process in [process for runner in runners for process in driver_processes(runner.settings)]:
             os.kill(process, signal.SIGKILL)
 
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 LAUNCHER = Path(sys.executable).parent / "executor"
 
-# Removal goes on in the background after cleanup has ended.
+# Removal goes on in the background after cleanup has ended: seconds until nothing is left, and until the processes that
+# remove must have ended, however busy the machine is.
 REMOVAL_SECONDS = 5.0
+BUSY_SECONDS = 40.0
 
 _CONFIG = """\
 concurrent = {concurrency}
@@ -158,18 +160,11 @@ class GitLabRunner:
         if any(not record.ended.is_set() for record in self.records):
             return things
         state = [str(path) for path in _entries(self.settings.state_dir / "jobs")]
-        return things + state + [f"process {pid}" for pid in self.driver_processes()]
+        return things + state + [f"process {pid}" for pid in driver_processes(self.settings)]
 
-    def driver_processes(self, phase: str = "") -> list[int]:
-        """Processes of the driver that work with these settings, those of one phase if it is given."""
-        return [pid for pid, words in _command_lines() if self._is_driver(words) and (not phase or phase in words)]
-
-    def _is_driver(self, words: list[str]) -> bool:
-        return str(self.settings.config_file) in words and any(word.endswith("/executor") for word in words)
-
-    def assert_nothing_left(self, seconds: float = REMOVAL_SECONDS) -> None:
+    def assert_nothing_left(self) -> None:
         """A few seconds after a job's end none of its containers, networks, volumes and state is there."""
-        left = wait_until_empty(self.leftovers, seconds)
+        left = when_settled(self.settings, self.leftovers)
         assert not left, "left behind:\n" + "\n".join(left)
 
     def _temporary_folder(self) -> str:
@@ -191,6 +186,23 @@ def left_of(job_id: int) -> list[str]:
         client.close()
     described = (f"{kind} {o.get('Names') or o.get('Name')} {o.get('Labels')}" for kind, o in objects)
     return [text for text in described if str(job_id) in text]
+
+
+def driver_processes(settings: Settings, phase: str = "") -> list[int]:
+    """Processes of the driver that work with these settings, those of one phase if it is given."""
+    return [
+        process
+        for process, words in _command_lines()
+        if str(settings.config_file) in words
+        and any(word.endswith("/executor") for word in words)
+        and (not phase or phase in words)
+    ]
+
+
+def when_settled(settings: Settings, find: Callable[[], list[str]]) -> list[str]:
+    """What `find` still returns a few seconds after the driver has done its work."""
+    wait_until_empty(lambda: list(map(str, driver_processes(settings))), BUSY_SECONDS)
+    return wait_until_empty(find, REMOVAL_SECONDS)
 
 
 def wait_until_empty(find: Callable[[], list[str]], seconds: float) -> list[str]:

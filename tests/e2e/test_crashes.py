@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.jobs import Job
-from tests.e2e.runner import LAUNCHER, left_of, wait_until_empty
+from tests.e2e.runner import LAUNCHER, driver_processes, left_of, when_settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def test_a_driver_that_was_killed_leaves_nothing_after_the_next_job(
 def test_a_removal_that_was_killed_is_done_by_a_later_job(start_runner: StartRunner) -> None:
     runner = start_runner()
     record = runner.run(Job(script=["echo done"]))
-    removing = runner.driver_processes("cleanup")
+    removing = driver_processes(runner.settings, "cleanup")
     for process in removing:
         os.kill(process, signal.SIGKILL)
     assert removing
@@ -93,7 +93,7 @@ def test_a_runner_that_was_killed_leaves_nothing_after_the_next_job(
     runner.start()
     following = runner.run(Job(script=["echo the next job"]))
     assert following.outcome == ("success", None, None), following.trace
-    assert wait_until_empty(lambda: left_of(lost.job.id), 10) == []
+    assert when_settled(runner.settings, lambda: left_of(lost.job.id)) == []
     runner.assert_nothing_left()
 
 

@@ -36,8 +36,7 @@ class Project:
         self.root.mkdir(parents=True)
         self.config = folder / "config.toml"
         self.config.write_text(
-            '[[runners]]\nexecutor = "custom"\n'
-            '[runners.docker]\nimage = "debian:12"\npull_policy = ["never"]\n'
+            '[[runners]]\nexecutor = "custom"\n[runners.docker]\nimage = "debian:12"\npull_policy = ["never"]\n'
         )
         (folder / "executor.toml").write_text(f'[storage]\nstate_dir = "{folder}/state"\n')
         self.state = folder / "state"
@@ -239,8 +238,17 @@ class TestSources:
         assert done.returncode == 0, done.stdout
         assert lines_of(project.log("show"), below="git describe --tags --dirty")[0] == "v1.0"
 
+    def test_submodules_where_they_are_asked_for(self, project: Project, tmp_path: Path) -> None:
+        library = Project(tmp_path / "other")
+        library.commit("", a_txt="of the library\n")
+        project.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library.root), "lib")
+        job = "{script: ['cat lib/a.txt'], variables: {GIT_SUBMODULE_STRATEGY: %s}}"
+        project.commit(f"with: {job % 'recursive'}\nwithout: {job % 'none'}\n")
+        results = project.results()
+        assert (results["with"]["result"], results["without"]["result"]) == ("passed", "failed")
+
     def test_another_image_for_all_jobs(self, project: Project, image: Callable[[str], str]) -> None:
-        project.commit("show: {image: none:none, script: ['busybox | head -1; echo $CI_JOB_IMAGE']}\n")
+        project.commit("show: {image: none:none, script: ['busybox true', 'echo $CI_JOB_IMAGE']}\n")
         done = project.exec("--image", image(BUSYBOX))
         assert done.returncode == 0, done.stdout
         assert BUSYBOX in project.log("show")
@@ -347,6 +355,29 @@ later: {stage: deploy, script: ['true']}
         output, _ = process.communicate(timeout=30)
         assert process.returncode == 1
         assert "$ sleep 60" not in output
+
+    def test_a_terminal_that_is_closed_cancels_it(self, project: Project) -> None:
+        project.commit(self.PIPELINE)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(project.root)
+            os.environ["TERM"] = "xterm"
+            os.execv(LAUNCHER, project.command("slow"))
+        seen = b""
+        while b"$ sleep 60" not in seen:
+            seen += os.read(terminal, 65536)
+        os.close(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+        assert "after canceled" in project.log("slow")
+
+    def test_what_a_killed_run_left_is_removed_by_the_next_one(self, project: Project) -> None:
+        project.commit(self.PIPELINE + "quick: {script: ['true']}\n")
+        process = project.start("slow")
+        self.wait_for(process, "$ sleep 60")
+        process.kill()
+        process.communicate()
+        assert project.leftovers()
+        assert project.exec("quick").returncode == 0
 
 
 class TestVariables:

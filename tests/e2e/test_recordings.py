@@ -21,7 +21,7 @@ from tests.e2e.coordinator import Coordinator, bridge_address
 from tests.e2e.jobs import Job, JobRecord, Upload, sections, without_colours
 from tests.e2e.replay import Case, Played, Replay, load_case
 from tests.e2e.repositories import add_commit, git, make_repository
-from tests.e2e.runner import REMOVAL_SECONDS, Settings, left_of, wait_until_empty
+from tests.e2e.runner import Settings, left_of, when_settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -313,7 +313,7 @@ def test_a_recorded_job(name: str, make_stage: StageMaker, image: ImageCheck) ->
         _check_manners(played, replay)
     _check_output(replay, good)
     _check_transfers(stage, good)
-    assert wait_until_empty(lambda: _left(stage), REMOVAL_SECONDS) == []
+    assert when_settled(stage.settings, lambda: _left(stage)) == []
 
 
 def test_a_powershell_job_is_refused_in_words(make_stage: StageMaker) -> None:
@@ -324,7 +324,7 @@ def test_a_powershell_job_is_refused_in_words(make_stage: StageMaker) -> None:
     assert "pwsh" in refused.output or "PowerShell" in refused.output
     assert all("Traceback" not in played.output for played in replay.played)
     assert [played.exit for played in replay.played if played.call.phase == "cleanup"] == [0]
-    assert wait_until_empty(lambda: _left(stage), REMOVAL_SECONDS) == []
+    assert when_settled(stage.settings, lambda: _left(stage)) == []
 
 
 def _check_end(played: Played, good: Good) -> None:
