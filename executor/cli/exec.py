@@ -37,6 +37,10 @@ class Parser(argparse.ArgumentParser):
         """Raise the mistake."""
         raise UsageError(f"exec: {message}.", fix="`executor exec --help` shows the options.")
 
+    def print_help(self, file: object = None) -> None:
+        """Show the options."""
+        terminal.show(self.format_help().rstrip())
+
 
 def main(arguments: list[str]) -> int:
     """List or run the jobs; CHECK_FAILED where one failed that must not."""

@@ -51,7 +51,6 @@ class RunContext:
             job,
             job_id,
             repository=self.repository,
-            identity=self.identity,
             shared=self.pipeline_variables,
             late=late,
         )
@@ -62,7 +61,6 @@ def given_variables(
     job_id: int,
     *,
     repository: Repository,
-    identity: RunIdentity,
     shared: Mapping[str, str],
     late: Sequence[Variable] = (),
 ) -> tuple[Variable, ...]:
@@ -70,7 +68,7 @@ def given_variables(
 
     `shared` are the predefined variables of the pipeline, `late` those that win over the job's own.
     """
-    predefined = {**shared, **job_variables(job, identity, job_id, url=repository.url)}
+    predefined = {**shared, **job_variables(job, job_id, url=repository.url)}
     given = [
         *(Variable(key=key, value=value, public=True, raw=True) for key, value in predefined.items()),
         *_of_yaml(job),

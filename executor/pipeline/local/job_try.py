@@ -115,6 +115,7 @@ class JobTry:
             attempt.variables(),
             strategy=attempt.expand("$GIT_STRATEGY"),
             summary=describe_sources(context.repository, committed_only=context.committed_only),
+            submodules=attempt.expand("$GIT_SUBMODULE_STRATEGY") in ("normal", "recursive"),
             hook=self._job.pre_get_sources_script,
         )
 

@@ -76,7 +76,7 @@ class LiveDisplay(Display):
         running = self._running.get(job)
         if running and (last := plain(line).strip()):
             running.last_line = self.words.printable(last)
-        self._console.print(text, soft_wrap=True)
+        self._print(text)
 
     def job_ended(self, result: JobResult) -> None:
         """A job has ended, or never runs."""
@@ -85,7 +85,7 @@ class LiveDisplay(Display):
 
     def say(self, text: str, style: str = "") -> None:
         """A line of our own."""
-        self._console.print(Text(self.words.printable(text), style=style), soft_wrap=True)
+        self._print(Text(self.words.printable(text), style=style))
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -99,7 +99,20 @@ class LiveDisplay(Display):
 
     def end(self) -> None:
         """Stop moving; the lower part vanishes, the summary takes its place."""
-        self._live.stop()
+        with self._closed_terminal_is_no_error():
+            self._live.stop()
+
+    def _print(self, text: Text) -> None:
+        with self._closed_terminal_is_no_error():
+            self._console.print(text, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def _closed_terminal_is_no_error(self) -> Iterator[None]:
+        """Jobs must not end half way because nobody looks any more: what follows goes nowhere."""
+        try:
+            yield
+        except OSError:
+            terminal.show("", self._stream)
 
     def _new_live(self) -> Live:
         return Live(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from executor import __version__
@@ -31,6 +32,11 @@ class RunIdentity:
     created_at: str
 
 
+def now() -> str:
+    """The time, as GitLab writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def pipeline_variables(repository: Repository, run: RunIdentity, *, file: str) -> dict[str, str]:
     """Variables that are the same for every job, and that rules may use."""
     return {
@@ -49,7 +55,7 @@ def pipeline_variables(repository: Repository, run: RunIdentity, *, file: str) -
     }
 
 
-def job_variables(job: PipelineJob, run: RunIdentity, job_id: int, *, url: str) -> dict[str, str]:
+def job_variables(job: PipelineJob, job_id: int, *, url: str) -> dict[str, str]:
     """Variables of one job. `url` is the project's."""
     variables = {
         "CI_JOB_ID": str(job_id),
@@ -58,7 +64,7 @@ def job_variables(job: PipelineJob, run: RunIdentity, job_id: int, *, url: str) 
         "CI_JOB_NAME_SLUG": slug(job.name),
         "CI_JOB_GROUP_NAME": group_name(job.name),
         "CI_JOB_STAGE": job.stage,
-        "CI_JOB_STARTED_AT": run.created_at,
+        "CI_JOB_STARTED_AT": now(),
         "CI_NODE_TOTAL": "1",
     }
     if job.when == "manual":

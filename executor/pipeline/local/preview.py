@@ -28,9 +28,7 @@ def preview_job(local: LocalPipeline, options: Options) -> Job:
     if len(jobs) != 1:
         names = ", ".join(job.name for job in jobs)
         raise UsageError(f"`{options.jobs[0]}` names {len(jobs)} jobs: {names}.", fix="Name one of them.")
-    variables = given_variables(
-        jobs[0], PREVIEW_ID, repository=local.repository, identity=local.identity, shared=local.variables
-    )
+    variables = given_variables(jobs[0], PREVIEW_ID, repository=local.repository, shared=local.variables)
     known = values(stage_variables(variables, None, {}), None)
     request = JobRequest(
         job=jobs[0],

@@ -10,7 +10,6 @@ import shutil
 import signal
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from executor.errors import UsageError
@@ -20,13 +19,14 @@ from executor.pipeline.local.context import RunContext, with_image
 from executor.pipeline.local.control import Control
 from executor.pipeline.local.driver_settings import user_settings, write_driver_settings
 from executor.pipeline.local.names import unique_file_names
-from executor.pipeline.local.predefined import RunIdentity, pipeline_variables
+from executor.pipeline.local.predefined import RunIdentity, now, pipeline_variables
 from executor.pipeline.local.repository import changed_since, find_root, read_repository
 from executor.pipeline.local.run_folder import create_run_folder, remove_run_folder
 from executor.pipeline.local.run_jobs import JobsRun
 from executor.pipeline.local.schedule import Schedule
 from executor.pipeline.local.selection import select_jobs
-from executor.pipeline.local.sources import count, deliver_sources
+from executor.pipeline.local.sources import count, deliver_sources, deliver_submodules
+from executor.pipeline.local.words import Words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def run_pipeline(local: LocalPipeline, options: Options, display: Display) -> li
     control = Control()
     with _run_folder(local) as folder:
         write_driver_settings(settings, folder)
-        deliver_sources(local.repository, folder.sources, committed_only=options.committed_only)
+        deliver_sources(local.repository, folder.sources / "repository", committed_only=options.committed_only)
+        deliver_submodules(local.repository, folder.sources / "submodules")
         context = RunContext(
             repository=local.repository,
             identity=local.identity,
@@ -127,8 +128,8 @@ def headline(local: LocalPipeline, jobs: Sequence[PipelineJob], options: Options
     stages = count(len({job.stage for job in jobs}), "stage")
     changes = 0 if options.committed_only else len(repository.changed)
     extra = f" + {count(changes, 'uncommitted file')}" if changes else ""
-    line = f"{name}: {count(len(jobs), 'job')} in {stages}, commit {repository.sha[:7]}{extra}"
-    return [line, *local.pipeline.remarks]
+    parts = [name, f"{count(len(jobs), 'job')} in {stages}", f"commit {repository.sha[:7]}{extra}"]
+    return [f" {Words().separator} ".join(parts), *local.pipeline.remarks]
 
 
 def run_identity(root: Path) -> RunIdentity:
@@ -137,7 +138,7 @@ def run_identity(root: Path) -> RunIdentity:
     return RunIdentity(
         pipeline_id=time.time_ns() // 1_000_000 - EPOCH_MILLISECONDS,
         project_id=int.from_bytes(digest[:8], "big") % PROJECT_IDS + 1,
-        created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created_at=now(),
     )
 
 

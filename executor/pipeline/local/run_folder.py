@@ -7,10 +7,12 @@
     config.toml executor.toml   the user's settings and the helper's mounts, for the driver
     sources/                    the repository as jobs get it, read-only in the helper
     exchange/JOB_ID/            archives and facts, between helper containers and here
+    lock                        held while the run lives: a later run removes what a killed one left
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from executor.pipeline.local.scripts import SOURCES_DIR
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import IO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +33,11 @@ class RunFolder:
 
     base: Path
     path: Path
+    lock: IO[bytes]
 
     @property
     def sources(self) -> Path:
-        """The repository for the jobs."""
+        """The repository and its submodules for the jobs."""
         return self.path / "sources"
 
     @property
@@ -75,19 +79,45 @@ def create_run_folder(root: Path, run_id: int) -> RunFolder:
         for folder in (base / "logs", base / "artifacts"):
             folder.mkdir(parents=True, exist_ok=True)
         (base / "runs").mkdir(mode=0o700, exist_ok=True)
+        _remove_dead_runs(base / "runs")
         path.mkdir(mode=0o700)
-        (path / "exchange").mkdir()
+        lock = _locked(path)
+        for folder in (path / "sources", path / "exchange"):
+            folder.mkdir()
         (base / ".gitignore").write_text("*\n")
     except OSError as error:
         raise OperatorError(
             f"{base} cannot be written: {error.strerror}.", fix="Check its owner and `df -h`."
         ) from None
-    return RunFolder(base=base, path=path)
+    return RunFolder(base=base, path=path, lock=lock)
 
 
 def remove_run_folder(folder: RunFolder) -> None:
     """Remove what only this run needed. SystemFailure names what could not be removed."""
+    folder.lock.close()
     left: list[str] = []
     shutil.rmtree(folder.path, onerror=lambda _function, path, _error: left.append(os.fspath(path)))
     if left:
         raise SystemFailure(f"{left[0]} cannot be removed.", fix=f"sudo rm -rf {folder.path}")
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """The lock of a run's folder, held until this process ends. OSError where another holds it."""
+    lock = open(path / "lock", "ab")  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
+
+
+def _remove_dead_runs(runs: Path) -> None:
+    """Remove the folders of runs that were killed: nobody holds their lock."""
+    for path in runs.iterdir():
+        try:
+            lock = _locked(path)
+        except OSError:
+            continue
+        lock.close()
+        shutil.rmtree(path, ignore_errors=True)

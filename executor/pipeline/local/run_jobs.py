@@ -74,6 +74,8 @@ class JobsRun:
         self._waiting.remove(job)
         slot = self._free_slots.pop(0)
         self._context.display.job_started(job)
+        if job.when == "delayed":
+            self._context.display.line(job.name, "Delayed jobs start at once here")
         for name in self._schedule.missing_artifacts(job):
             self._context.display.line(
                 job.name, f"WARNING: no artifacts of {name}, which is not part of this run (--needs runs it first)"

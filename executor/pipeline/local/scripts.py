@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from executor.pipeline.local.model import Paths
 
 SOURCES_DIR = "/executor/sources"
+REPOSITORY = f"{SOURCES_DIR}/repository"
+SUBMODULES = f"{SOURCES_DIR}/submodules"
 
 
 def prepare_script(paths: Paths) -> str:
@@ -21,14 +23,21 @@ def prepare_script(paths: Paths) -> str:
 
 
 def get_sources(
-    paths: Paths, variables: Sequence[Variable], *, strategy: str, summary: str, hook: Sequence[str] = ()
+    paths: Paths,
+    variables: Sequence[Variable],
+    *,
+    strategy: str,
+    summary: str,
+    submodules: bool = False,
+    hook: Sequence[str] = (),
 ) -> str:
     """Lay a fresh copy of the delivered repository into the project folder, as GIT_STRATEGY says.
 
-    `summary` tells what is checked out. The copy takes the umask's permissions and the container's user as owner.
+    `summary` tells what is checked out; `submodules` adds theirs. The copy takes the umask's permissions and the
+    container's user as owner.
     """
     bodies = {"none": _no_sources, "empty": _empty_sources}
-    body = bodies[strategy](paths) if strategy in bodies else _copied_sources(paths, summary)
+    body = bodies[strategy](paths) if strategy in bodies else _copied_sources(paths, summary, submodules=submodules)
     return shell.script(
         shell.exports(variables, paths), command_lines(hook), body, shell.hand_over(paths, paths.builds_dir)
     )
@@ -62,20 +71,21 @@ def shown(line: str) -> str:
     return f"$ {first} # collapsed multi-line command" if newline else f"$ {first}"
 
 
-def _copied_sources(paths: Paths, summary: str) -> str:
+def _copied_sources(paths: Paths, summary: str, *, submodules: bool) -> str:
     project = quote(paths.project_dir)
+    copy_submodules = f"{say('Updating submodules...', shell.GREEN)}\ncp -R -P {SUBMODULES}/. {project}/"
     return "\n".join(
         [
             say(summary, shell.GREEN),
             _removed(paths),
             f"mkdir -p {project}",
-            f"cp -R -P {SOURCES_DIR}/. {project}/",
+            f"cp -R -P {REPOSITORY}/. {project}/",
+            copy_submodules if submodules else say("Skipping Git submodules setup", shell.GREEN),
             f"cd {project}",
             # The copies have new inodes and times: without this `git diff-files` calls every file changed.
             "if command -v git > /dev/null; then",
             f"  git -c safe.directory={project} update-index -q --refresh > /dev/null 2>&1 || true",
             "fi",
-            say("Skipping Git submodules setup", shell.GREEN),
         ]
     )
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # As the docker executor makes them: whatever user the image has can change the files.
 OPEN_UMASK = 0
+# The mode of a submodule in the index.
+GITLINK = "160000 "
 
 
 def deliver_sources(repository: Repository, target: Path, *, committed_only: bool) -> None:
@@ -25,6 +27,19 @@ def deliver_sources(repository: Repository, target: Path, *, committed_only: boo
     _clone(repository, target)
     if not committed_only:
         _overlay(repository, target)
+
+
+def deliver_submodules(repository: Repository, target: Path) -> bool:
+    """Copy the working copies of all checked-out submodules to their places under `target`; whether there are any.
+
+    Jobs get them only with GIT_SUBMODULE_STRATEGY, so they are no part of the sources.
+    """
+    target.mkdir()
+    previous = os.umask(OPEN_UMASK)
+    try:
+        return _copy_submodules(repository.root, target)
+    finally:
+        os.umask(previous)
 
 
 def describe_sources(repository: Repository, *, committed_only: bool) -> str:
@@ -58,6 +73,19 @@ def _overlay(repository: Repository, target: Path) -> None:
         raise SystemFailure(f"{error.filename} cannot be copied for the jobs: {error.strerror}.") from None
     finally:
         os.umask(previous)
+
+
+def _copy_submodules(root: Path, target: Path) -> bool:
+    entries = git(root, "ls-files", "--stage", "-z").split("\0")
+    paths = [entry.partition("\t")[2] for entry in entries if entry.startswith(GITLINK)]
+    checked_out = [path for path in paths if (root / path / ".git").exists()]
+    for path in checked_out:
+        names = git(root / path, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+        for name in filter(None, names):
+            if not (root / path / name / ".git").exists():
+                _take_over(root / path / name, target, Path(path, name))
+        _copy_submodules(root / path, target / path)
+    return bool(checked_out)
 
 
 def _take_over(source: Path, target: Path, path: Path) -> None:

@@ -72,7 +72,7 @@ class FakeDriver:
         self.control = Control()
         self.display = Lines()
         self.folder = create_run_folder(root, 1)
-        self.folder.sources.mkdir()
+        (self.folder.sources / "repository").mkdir()
         self._root = root
         self._ids = itertools.count(101)
         self.config: dict[str, Any] = {"builds_dir": str(root / "builds"), "cache_dir": str(root / "cache")}

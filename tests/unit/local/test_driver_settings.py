@@ -123,6 +123,15 @@ class TestRunFolder:
     def test_containers_of_any_user_can_write_to_the_exchange(self, folder: RunFolder) -> None:
         assert stat.S_IMODE(folder.exchange(5).stat().st_mode) == 0o777
 
+    def test_what_a_killed_run_left_goes_with_the_next_one(self, folder: RunFolder) -> None:
+        folder.lock.close()
+        create_run_folder(folder.base.parent, 2)
+        assert os.listdir(folder.base / "runs") == ["2"]
+
+    def test_a_run_that_lives_is_left_alone(self, folder: RunFolder) -> None:
+        create_run_folder(folder.base.parent, 2)
+        assert sorted(os.listdir(folder.base / "runs")) == ["1", "2"]
+
     def test_a_colon_in_the_path_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(OperatorError, match="has a colon in it"):
             create_run_folder(tmp_path / "a:b", 1)

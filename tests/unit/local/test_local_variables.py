@@ -106,7 +106,7 @@ class TestPredefined:
         assert "CI_COMMIT_BRANCH" not in values
 
     def test_a_job(self) -> None:
-        values = job_variables(make_job("test: [a, b]", when="manual"), IDENTITY, 9, url="https://x/y")
+        values = job_variables(make_job("test: [a, b]", when="manual"), 9, url="https://x/y")
         assert values["CI_JOB_URL"] == "https://x/y/-/jobs/9"
         assert values["CI_JOB_GROUP_NAME"] == "test"
         assert values["CI_JOB_MANUAL"] == "true"

@@ -158,15 +158,18 @@ class TestGetSources:
 
     @pytest.fixture
     def sources(self, tmp_path: Path, origin: Path) -> Path:
+        """`repository` is a real one, `submodules` a folder of files."""
+        origin = origin.rename(tmp_path / "repository")
+        write(tmp_path, {"submodules/lib/x": "x"})
         write(origin, {"a.txt": "a", "bin/run": "#!/bin/sh\n"})
         (origin / "bin/run").chmod(0o777)
         (origin / "link").symlink_to("a.txt")
         git(origin, "add", "--all")
         git(origin, "commit", "--quiet", "--message", "first")
-        return origin
+        return tmp_path
 
-    def script(self, paths: Paths, sources: Path, **options: str) -> str:
-        text = scripts.get_sources(paths, (), **{"strategy": "", "summary": "Checking out", **options})
+    def script(self, paths: Paths, sources: Path, *, strategy: str = "", submodules: bool = False) -> str:
+        text = scripts.get_sources(paths, (), strategy=strategy, summary="Checking out", submodules=submodules)
         return text.replace(scripts.SOURCES_DIR, str(sources))
 
     def test_it_is_a_copy_of_the_delivered_repository(self, sh: str, paths: Paths, sources: Path) -> None:
@@ -174,6 +177,10 @@ class TestGetSources:
         assert sorted(os.listdir(paths.project_dir)) == [".git", "a.txt", "bin", "link"]
         assert os.readlink(f"{paths.project_dir}/link") == "a.txt"
         assert os.access(f"{paths.project_dir}/bin/run", os.X_OK)
+
+    def test_submodules_come_where_they_are_asked_for(self, sh: str, paths: Paths, sources: Path) -> None:
+        run_script(sh, self.script(paths, sources, submodules=True))
+        assert os.listdir(f"{paths.project_dir}/lib") == ["x"]
 
     def test_git_calls_the_copy_unchanged(self, sh: str, paths: Paths, sources: Path) -> None:
         run_script(sh, self.script(paths, sources))

@@ -9,7 +9,7 @@ import pytest
 
 from executor.errors import UsageError
 from executor.pipeline.local.repository import changed_since, find_root, parse_origin, read_repository
-from executor.pipeline.local.sources import deliver_sources, describe_sources
+from executor.pipeline.local.sources import deliver_sources, deliver_submodules, describe_sources
 from executor.pipeline.local.versions import version_of
 from tests.unit.local.builders import commit, git, write
 
@@ -135,6 +135,33 @@ class TestDelivery:
         write(origin, {"b": "2"})
         text = describe_sources(read_repository(origin), committed_only=False)
         assert text == f"Checking out {sha[:8]} as detached HEAD (ref is main) + 1 uncommitted file..."
+
+
+class TestSubmodules:
+    """Working copies of submodules, apart from the sources."""
+
+    def test_they_come_with_their_changes_and_their_own_submodules(self, origin: Path) -> None:
+        inner, outer = origin.parent / "inner", origin.parent / "outer"
+        for folder in (inner, outer):
+            folder.mkdir()
+            git(folder, "init", "--quiet")
+        commit(inner, {"deep": "d"})
+        commit(outer, {"a": "old"})
+        for parent, child, name in ((outer, inner, "inner"), (origin, outer, "lib/outer")):
+            git(parent, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(child), name)
+            commit(parent, {})
+        update = ["submodule", "--quiet", "update", "--init", "--recursive"]
+        git(origin, "-c", "protocol.file.allow=always", *update)
+        write(origin, {"lib/outer/a": "changed", "lib/outer/new": "n"})
+        target = origin.parent / "submodules"
+        assert deliver_submodules(read_repository(origin), target)
+        found = files(target)
+        assert found.pop("lib/outer/.gitmodules")
+        assert found == {"lib/outer/a": "changed", "lib/outer/new": "n", "lib/outer/inner/deep": "d"}
+
+    def test_none(self, origin: Path) -> None:
+        commit(origin, {"a": "1"})
+        assert not deliver_submodules(read_repository(origin), origin.parent / "submodules")
 
 
 class TestRepository:
