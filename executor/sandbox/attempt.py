@@ -63,7 +63,7 @@ def begin(context: Context) -> Attempt:
     """Begin an attempt. Its state is stored before anything else happens, and holds all that cleaning up needs."""
     state = state_dir(context.settings)
     folder = create_job_folder(state, new_key(context.job))
-    claim, engine = claim_of_caller(), Engine(find_endpoint(context.settings.docker))
+    claim, engine = claim_of_caller(context.job.timeout), Engine(find_endpoint(context.settings.docker))
     # The folder that a claim may make is named before there is one: nobody could tell whose it was.
     throw_away = os.path.dirname(passing_work(builds_base(context), folder))
     facts = {"claim": claim, "engine": engine_facts(engine.endpoint), "began": time.time(), "throw_away": throw_away}

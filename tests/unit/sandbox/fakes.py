@@ -37,6 +37,7 @@ class FakeEngine:
         self.labelled_things: dict[tuple[str, str], Any] = {}
         self.pulls: list[tuple[list[dict[str, Any]] | EngineError, dict[str, Any]]] = []
         self.output: list[tuple[int, bytes]] | EngineError = []
+        self.answers: dict[str, Any] = {}
         self.calls: list[tuple[str, ...]] = []
 
     def as_engine(self) -> Engine:
@@ -68,7 +69,7 @@ class FakeEngine:
 
     def ask(self, method: str, path: str, body: Any = None, **_: Any) -> FakeAnswer:
         self.calls.append((method, path))
-        return FakeAnswer({})
+        return FakeAnswer(self.answers.get(path, {}))
 
     def kill_container(self, container: str) -> FakeAnswer:
         self.calls.append(("kill", container))
@@ -80,6 +81,10 @@ class FakeEngine:
 
     def remove_volume(self, volume: str) -> FakeAnswer:
         self.calls.append(("remove volume", volume))
+        return FakeAnswer(None)
+
+    def disconnect(self, network: str, container: str) -> FakeAnswer:
+        self.calls.append(("disconnect", network, container))
         return FakeAnswer(None)
 
     def remove_network(self, network: str) -> FakeAnswer:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from executor.engine.http import Broken
+from executor.errors import SystemFailure
 from executor.plan.naming import STATE_LABEL
 from executor.sandbox import janitor, teardown
 from executor.sandbox.janitor import dead_jobs, end_job, sweep, sweep_is_due
 from executor.sandbox.liveness import claim_of_caller
-from executor.sandbox.state import VERSION, mark_ended, save
+from executor.sandbox.state import VERSION, mark_ended, save, write_private
 from tests.unit.sandbox.fakes import FakeEngine
 
 if TYPE_CHECKING:
@@ -205,6 +207,78 @@ def test_a_sweep_goes_on_after_a_job_that_cannot_be_removed(
 
     assert os.path.isdir(stuck)
     assert not os.path.exists(other)
+
+
+def test_a_sweep_takes_a_bounded_share_and_marks_it_for_the_others(
+    host: Host, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = [host.job(f"{number}-a", folder="/nowhere") for number in range(100, 130)]
+    engine.labelled_things = {("volumes", STATE_LABEL): {"Volumes": None}}
+    seen: list[list[str]] = []
+    monkeypatch.setattr(janitor, "end_job", lambda _: seen.append(dead_jobs(host.state)))
+
+    sweep(host.state, engine.as_engine(), dead)
+
+    assert len(seen) == janitor.MOST_AT_ONCE == 20
+    assert seen[0] == dead[20:]
+
+
+def test_an_engine_that_is_gone_costs_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was killed: the job stays for a sweep when it is back."""
+    folder = host.job("1-a", folder="/nowhere")
+
+    def gone(_: Any) -> Any:
+        raise SystemFailure("There is no Docker Engine.")
+
+    monkeypatch.setattr(janitor, "engine_in", gone)
+    end_job(folder)
+    assert os.path.isdir(folder)
+
+    age(f"{folder}/ended")
+    assert dead_jobs(host.state) == [folder]
+
+
+@pytest.mark.parametrize("moment", ["containers", "networks", "volumes"])
+def test_an_engine_that_is_killed_half_way_leaves_the_job_for_the_next_sweep(
+    host: Host, engine: FakeEngine, moment: str
+) -> None:
+    folder = host.job("1-a", folder="/nowhere")
+    label = "io.virida.executor.job=1-a"
+    things = {
+        ("containers", label): [{"Id": "c1"}],
+        ("volumes", label): {"Volumes": [{"Name": "v1"}]},
+        ("networks", label): [{"Id": "n1"}],
+    }
+    engine.labelled_things = things | {(moment, label): Broken("connection lost")}
+    end_job(folder)
+    assert os.path.isdir(folder)
+
+    engine.labelled_things = things
+    end_job(folder)
+    assert not os.path.exists(folder)
+
+
+def test_what_somebody_attached_to_a_jobs_network_only_loses_the_network(host: Host, engine: FakeEngine) -> None:
+    folder = host.job("1-a", folder="/nowhere")
+    label = "io.virida.executor.job=1-a"
+    engine.labelled_things = {("networks", label): [{"Id": "n1"}], ("volumes", label): {"Volumes": None}}
+    engine.answers = {"/networks/n1": {"Containers": {"somebody": {}}}}
+
+    end_job(folder)
+
+    assert [call for call in engine.calls if call[0] != "GET"] == [
+        ("disconnect", "n1", "somebody"),
+        ("remove network", "n1"),
+    ]
+
+
+def test_a_kept_job_lives_until_its_time_is_over(host: Host) -> None:
+    folder = host.job("1-a", folder="/nowhere", boot="earlier")
+    write_private(f"{folder}/kept", f"{time.time() + 60:.0f} 60")
+    assert dead_jobs(host.state) == []
+
+    write_private(f"{folder}/kept", f"{time.time() - 1:.0f} 60")
+    assert dead_jobs(host.state) == [folder]
 
 
 def test_a_sweep_is_due_once_a_minute(host: Host) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +69,27 @@ def test_a_running_runner_with_its_folder_lives(claim: dict[str, Any]) -> None:
 )
 def test_dead(claim: dict[str, Any], change: dict[str, Any]) -> None:
     assert not lives(claim | change)
+
+
+def test_a_runner_that_cannot_be_seen_lives_as_long_as_its_job_may_take(claim: dict[str, Any]) -> None:
+    """It runs in a container, and shares the state folder with the host."""
+    unseen = claim | {"processes": "pid:[1]", "pid": 2**22 + 1, "folder": "/not/here"}
+
+    assert lives(unseen)
+    assert not lives(unseen | {"until": time.time() - 1})
+    assert not lives(unseen | {"boot": "earlier"})
+
+
+def test_the_time_that_a_job_may_take_is_its_own(claim: dict[str, Any]) -> None:
+    assert claim_of_caller(600)["until"] == pytest.approx(time.time() + 600 + 3600, abs=5)
+    assert claim["until"] > time.time() + 86400
+
+
+def test_a_claim_of_an_older_version_is_judged_by_its_process(claim: dict[str, Any]) -> None:
+    old = {key: claim[key] for key in ("pid", "started", "boot", "folder")}
+
+    assert lives(old)
+    assert not lives(old | {"pid": 2**22 + 1})
 
 
 @pytest.mark.parametrize(
