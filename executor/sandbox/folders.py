@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from executor.sandbox.state import make_private
+from executor.sandbox.wiping import wipe_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,15 +38,17 @@ class BuildsFolder:
         return bool(self.owner_file)
 
 
-def claim_builds_folder(base: str, slot: int | None, job_folder: str, *, keep: bool, protected: bool) -> BuildsFolder:
-    """A folder for the job's sources below `base` that no living job uses.
+def claim_builds_folder(
+    base: str, slot: int | None, job_folder: str, *, keep: bool, protected: bool, project_path: str = ""
+) -> BuildsFolder:
+    """A folder for the job's sources below `base` that no living job uses, and without the secrets of one that did.
 
     A kept one where `keep` and the slot is known and free; else one that is thrown away.
     """
     if keep and slot is not None:
         folder = os.path.dirname(kept_work(base, slot, protected=protected))
         make_private(folder)
-        if _claim(f"{folder}/owner", job_folder):
+        if _claim(f"{folder}/owner", job_folder, project_path):
             return BuildsFolder(path=_open_to_all(f"{folder}/work"), owner_file=f"{folder}/owner")
     path = passing_work(base, job_folder)
     make_private(os.path.dirname(path))
@@ -86,23 +89,24 @@ def release(owner_file: str, job_folder: str) -> None:
             os.unlink(owner_file)
 
 
-def _claim(owner_file: str, job_folder: str) -> bool:
+def _claim(owner_file: str, job_folder: str, project_path: str) -> bool:
     """Take the folder. One whose job has just ended is free in a moment; one whose job is gone, at once."""
     deadline = time.monotonic() + WAIT_FOR_SLOT_SECONDS
-    while not _take(owner_file, job_folder):
+    while not _take(owner_file, job_folder, project_path):
         if not _owner_is_leaving(owner_file) or time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
 
 
-def _take(owner_file: str, job_folder: str) -> bool:
-    """Take the folder if it is nobody's. The claim of a job without a folder is void."""
+def _take(owner_file: str, job_folder: str, project_path: str) -> bool:
+    """Take the folder if it is nobody's. The claim of a job without a folder is void; nobody cleaned up after it."""
     with locked(os.path.dirname(owner_file)):
         owner = owner_of(owner_file)
         if owner and os.path.isdir(owner):
             return False
         if owner:
+            wipe_secrets(f"{os.path.dirname(owner_file)}/work", project_path)
             os.unlink(owner_file)
         os.symlink(job_folder, owner_file)
         return True

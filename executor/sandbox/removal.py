@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,10 +20,17 @@ def remove_tree(
     """
     if not os.path.lexists(path):
         return
-    shutil.rmtree(path, onerror=lambda *_: None)
+    _remove(path)
     if os.path.lexists(path) and engine and image:
         _remove_in_container(path, engine, image, labels or {})
-        shutil.rmtree(path, onerror=lambda *_: None)
+        _remove(path)
+
+
+def _remove(path: str) -> None:
+    """By `rm`: Python's own way gives up where a job made folders a thousand deep."""
+    import subprocess
+
+    subprocess.run(["rm", "-rf", "--", path], stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def _remove_in_container(path: str, engine: Engine, image: str, labels: Mapping[str, str]) -> None:

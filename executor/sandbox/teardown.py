@@ -14,6 +14,7 @@ from executor.engine.endpoint import Endpoint
 from executor.plan.naming import JOB_LABEL, STATE_LABEL
 from executor.sandbox.folders import release
 from executor.sandbox.removal import remove_tree
+from executor.sandbox.wiping import wipe_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,18 +78,9 @@ def _labels(job_folder: str) -> dict[str, str]:
 def _free_sources(facts: dict[str, Any], job_folder: str) -> None:
     """Nothing of the job writes any more: the slot's next job may have the kept folder."""
     if facts.get("owner_file"):
-        _wipe_secrets(os.path.dirname(str(facts["owner_file"])))
+        project = str((facts.get("job") or {}).get("project", ""))
+        wipe_secrets(f"{os.path.dirname(str(facts['owner_file']))}/work", project)
         release(str(facts["owner_file"]), job_folder)
-
-
-def _wipe_secrets(slot_folder: str) -> None:
-    """Remove `<project>.tmp` of a kept folder: it holds file variables and the job's token when the job was cut off."""
-    for parent, folders, _ in os.walk(f"{slot_folder}/work"):
-        for name in [name for name in folders if name.endswith(".tmp")]:
-            remove_tree(f"{parent}/{name}")
-            folders.remove(name)
-        if ".git" in folders:
-            folders.clear()
 
 
 def _remove_network(engine: Engine, network: str) -> None:
