@@ -37,6 +37,7 @@ def claim_builds(context: Context, environ: Mapping[str, str], job_folder: str) 
         job_folder,
         keep=keeps_sources(job, job_variables(job, custom_environment(environ))),
         protected=job.protected,
+        project_path=job.project_path,
     )
 
 
