@@ -36,6 +36,10 @@ def main(arguments: list[str]) -> int:
     for role in (plan.helper.role, plan.build.role):
         os.mkdir(f"{attempt.folder}/{role}", 0o700)
         Channel.create(f"{attempt.folder}/{role}/ctl")
+    if plan.service_logs:
+        from executor.stages.service_logs import ask_for_service_logs
+
+        ask_for_service_logs(attempt.folder)
     images = Images(attempt.engine, credentials_of(attempt.context, os.environ), f"{attempt.state_dir}/turns")
     Sandbox(attempt.engine, images, plan, attempt.folder, attempt.host.variables).build()
     attempt.note({"prepared": True})

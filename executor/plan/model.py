@@ -128,7 +128,8 @@ class Plan:
     """All that one job needs. `key` names the job on this host: in names, labels and the state folder.
 
     `keep_volumes` leaves anonymous volumes behind when containers go. `keep_seconds` is how long they all stay after a
-    failure. `rule` names the policy that held, "" for none. `warnings` are one-liners for the job log.
+    failure. `service_logs` shows in the job log what services write. `rule` names the policy that held, "" for none.
+    `warnings` are one-liners for the job log.
     """
 
     key: str
@@ -140,5 +141,6 @@ class Plan:
     reusable_builds: bool
     keep_volumes: bool = False
     keep_seconds: int = 0
+    service_logs: bool = False
     rule: str = ""
     warnings: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from executor.plan.request import Request
 
 BUILD_ALIAS = "build"
-ALIEN_MODES = ("host", "none")
+HOST_MODE = "host"
+ALIEN_MODES = (HOST_MODE, "none")
 CONTAINER_MODE = "container:"
 # Docker's own networks, which know no names.
 NAMELESS_NETWORKS = ("bridge", "default")

@@ -13,7 +13,7 @@ from executor.plan.mounts import plan_mounts
 from executor.plan.network import connect_job, plan_network
 from executor.plan.policy import find_rule, narrowed, require_entry
 from executor.plan.request import Request
-from executor.plan.services import effective_entrypoint, plan_services
+from executor.plan.services import effective_entrypoint, plan_services, shows_service_logs
 from executor.plan.user import build_user
 
 TYPE_CHECKING = False
@@ -48,6 +48,7 @@ def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
         reusable_builds=host.reusable_builds,
         keep_volumes=settings.docker.volume_keep,
         keep_seconds=keep_seconds(request),
+        service_logs=bool(services) and shows_service_logs(request),
         rule=request.rule.name if request.rule else "",
         warnings=tuple(dict.fromkeys(request.warnings)),
     )

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from executor.errors import JobError
 from executor.job.model import Image, Variable
+from executor.job.variables import parse_bool
 from executor.plan import naming
 from executor.plan.environment import as_environment, service_variables
 from executor.plan.host_config import seccomp_profile, service_host_config
 from executor.plan.images import image_plan, require_allowed
 from executor.plan.model import SERVICE, ContainerPlan, ImagePlan, Mount, ServicePlan
-from executor.plan.network import BUILD_ALIAS, Network, connect_service
+from executor.plan.network import BUILD_ALIAS, HOST_MODE, Network, connect_service
 from executor.plan.references import split_version
 from executor.plan.user import checked_user
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ALIAS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?", re.ASCII)
 HEALTH_PORT = "HEALTHCHECK_TCP_PORT"
+SHOW_LOGS = "CI_DEBUG_SERVICES"
 LARGEST_PORT = 65535
 DEFAULT_WAIT = 30
 
@@ -44,8 +46,8 @@ def plan_services(request: Request, network: Network, mounts: tuple[Mount, ...])
     """All services of the job. Raises `JobError` for one that is not allowed or is one too many."""
     definitions = [*map(_of_operator, request.docker.services), *request.job.services]
     _check_limit(request, len(definitions))
-    if definitions and network.has_endpoints and not network.has_names:
-        request.warn(f'network_mode = "{network.mode}" knows no names: services cannot be reached by their aliases.')
+    if definitions and not network.has_endpoints and network.mode != HOST_MODE:
+        request.warn(f'network_mode = "{network.mode}" gives services no address: none can be reached by its name.')
     taken = {BUILD_ALIAS}
     services = []
     for number, definition in enumerate(definitions):
@@ -54,6 +56,15 @@ def plan_services(request: Request, network: Network, mounts: tuple[Mount, ...])
             taken |= {alias.lower() for alias in wanted.aliases}
             services.append(_service(request, network, mounts, wanted))
     return tuple(services)
+
+
+def shows_service_logs(request: Request) -> bool:
+    """Whether the job log gets what services write: the job asks for it, the operator may forbid it."""
+    wanted = parse_bool(request.host.variables.get(SHOW_LOGS, ""))
+    if wanted and request.settings.runner.debug_trace_disabled:
+        request.warn(f"{SHOW_LOGS} is ignored: this runner has debug_trace_disabled.")
+        return False
+    return wanted
 
 
 def _of_operator(service: ServiceSettings) -> Image:
@@ -128,7 +139,7 @@ def _service(request: Request, network: Network, mounts: tuple[Mount, ...], want
     return ServicePlan(
         container=connect_service(network, _with_entrypoint(request, container, wanted.definition), wanted.aliases),
         aliases=wanted.aliases,
-        wait_port=_wait_port(wanted.written, variables),
+        wait_port=health_port(wanted.written, variables),
         wait_seconds=request.docker.wait_for_services_timeout or DEFAULT_WAIT,
     )
 
@@ -153,8 +164,8 @@ def _labels(request: Request, written: str) -> dict[str, str]:
     return naming.container_labels(request, SERVICE) | own
 
 
-def _wait_port(written: str, variables: dict[str, str]) -> int | None:
-    """The one port to check where the job says so; the name of the variable counts in any case."""
+def health_port(written: str, variables: dict[str, str]) -> int | None:
+    """The one port to check where these variables name it, in small letters or capitals. `JobError` for no number."""
     text = next((value for key, value in variables.items() if key.upper() == HEALTH_PORT), "")
     if not text:
         return None

@@ -9,10 +9,12 @@ from executor.engine.client import EngineError
 from executor.errors import ExecutorError, JobError, OperatorError
 from executor.plan.entrypoint import command
 from executor.plan.model import HELPER
+from executor.plan.network import CONTAINER_MODE, HOST_MODE
 from executor.sandbox import network
 from executor.sandbox.environment_file import wrapped_entrypoint
 from executor.sandbox.payload import container_body, volume_body
-from executor.sandbox.services import Waiting, tcp_ports, wait_for_services
+from executor.sandbox.service_names import LOOPBACK, needs_hosts_files, with_hosts
+from executor.sandbox.services import Waiting, find_addresses, tcp_ports, wait_for_services
 from executor.stages.loop import loop_command
 from executor.terminal import log, log_warning
 
@@ -44,14 +46,33 @@ class Sandbox:
         self._create_volumes()
         if self._plan.network:
             network.ensure(self._engine, self._plan.network, self._job_folder)
+        waiting = self._make_after_services() if needs_hosts_files(self._plan) else self._make_at_once()
+        log(f"started in {time.monotonic() - began:.2f} s")
+        wait_for_services(self._engine, waiting)
+
+    def _make_at_once(self) -> list[Waiting]:
+        """All containers, as many steps as possible side by side."""
         helper, build = self._create(self._plan.helper), self._create(self._plan.build)
         services = [self._create_service(service) for service in self._plan.services]
         _value(helper, self._plan.helper)
         _value(build, self._plan.build)
         waiting = [self._waiting(service, answer) for service, answer in services]
-        self._start(waiting)
-        log(f"started in {time.monotonic() - began:.2f} s")
-        wait_for_services(self._engine, waiting)
+        starts = self._start_services(waiting)
+        self._start_job()
+        _tell_refusals(starts)
+        return waiting
+
+    def _make_after_services(self) -> list[Waiting]:
+        """Services before the containers that must know their addresses."""
+        services = [self._create_service(service) for service in self._plan.services]
+        waiting = [self._waiting(service, answer) for service, answer in services]
+        _tell_refusals(self._start_services(waiting))
+        find_addresses(self._engine, waiting)
+        self._plan = with_hosts(self._plan, waiting)
+        _value(self._create(self._plan.helper), self._plan.helper)
+        _value(self._create(self._plan.build), self._plan.build)
+        self._start_job()
+        return waiting
 
     def _get_images(self) -> None:
         plans = [self._plan.build, self._plan.helper, *(service.container for service in self._plan.services)]
@@ -87,18 +108,31 @@ class Sandbox:
     def _waiting(self, service: ServicePlan, answer: Answer) -> Waiting:
         container = str(_value(answer, service.container)["Id"])
         ports = tcp_ports(service, self._images.get(service.container.image))
-        return Waiting(service=service, container=container, ports=ports)
+        mode = service.container.network_mode
+        return Waiting(
+            service=service,
+            container=container,
+            ports=ports,
+            address=LOOPBACK if mode == HOST_MODE else "",
+            reachable=mode != "none" and not mode.startswith(CONTAINER_MODE),
+        )
 
-    def _start(self, waiting: list[Waiting]) -> None:
-        """Services and helper start side by side; the build container joins the helper's network, so comes after."""
-        starts = [(one.service.container, self._engine.start_container(one.container)) for one in waiting]
+    def _start_services(self, waiting: list[Waiting]) -> list[tuple[ContainerPlan, Answer]]:
+        return [(one.service.container, self._engine.start_container(one.container)) for one in waiting]
+
+    def _start_job(self) -> None:
+        """The build container joins the helper's network, so comes after it."""
         _value(self._engine.start_container(self._plan.helper.name), self._plan.helper)
         _value(self._engine.start_container(self._plan.build.name), self._plan.build)
-        for plan, answer in starts:
-            try:
-                answer.value()
-            except EngineError as error:
-                log_warning(f"Service {plan.image.name} could not be started: {error.message}")
+
+
+def _tell_refusals(starts: list[tuple[ContainerPlan, Answer]]) -> None:
+    """A service that cannot be started is a warning, never the job's failure."""
+    for plan, answer in starts:
+        try:
+            answer.value()
+        except EngineError as error:
+            log_warning(f"Service {plan.image.name} could not be started: {error.message}")
 
 
 def _digest(image: LocalImage) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import EngineError
+from executor.plan.services import health_port
 from executor.terminal import log, log_warning
 
 if TYPE_CHECKING:
@@ -22,20 +23,36 @@ DIAL_SECONDS = 1.0
 
 @dataclass(kw_only=True)
 class Waiting:
-    """A service on its way to readiness. `address` is its IP, "" while the Engine has not told."""
+    """A service on its way to readiness. `address` is its IP, "" while the Engine has not told.
+
+    One that is not `reachable` has no address that anybody outside its network could try.
+    """
 
     service: ServicePlan
     container: str
     ports: tuple[int, ...]
     address: str = ""
+    reachable: bool = True
 
 
 def tcp_ports(service: ServicePlan, image: LocalImage) -> tuple[int, ...]:
     """The TCP ports whose opening says that the service is ready: the lowest of those exposed."""
-    if service.wait_port is not None:
-        return (service.wait_port,)
+    named = service.wait_port or _named_by_image(service, image)
+    if named:
+        return (named,)
     exposed = [port.split("/")[0] for port in image.exposed_ports if port.endswith("/tcp") or "/" not in port]
     return tuple(sorted(int(port) for port in exposed if port.isdigit()))[:MOST_PORTS]
+
+
+def _named_by_image(service: ServicePlan, image: LocalImage) -> int | None:
+    pairs = (entry.partition("=") for entry in image.environment)
+    return health_port(service.container.image.name, {key: value for key, _, value in pairs})
+
+
+def find_addresses(engine: Engine, waiting: list[Waiting]) -> None:
+    """Ask for the addresses of services that have just been started."""
+    for one in waiting:
+        one.address = one.address or _address(engine, one.container)
 
 
 def wait_for_services(engine: Engine, waiting: list[Waiting]) -> None:
@@ -46,7 +63,7 @@ def wait_for_services(engine: Engine, waiting: list[Waiting]) -> None:
     began = time.monotonic()
     open_ones = list(waiting)
     for one in list(open_ones):
-        if not one.ports or one.service.wait_seconds <= 0:
+        if not one.ports or not one.reachable or one.service.wait_seconds <= 0:
             open_ones.remove(one)
             _tell_unchecked(one)
     while open_ones:
@@ -102,6 +119,8 @@ def _runs(engine: Engine, one: Waiting) -> bool:
 def _tell_unchecked(one: Waiting) -> None:
     if one.service.wait_seconds <= 0:
         _tell(one, "started")
+    elif not one.reachable:
+        _tell(one, "started; its network is closed to the runner, so nothing tells when it is ready")
     else:
         _tell(one, "started; it exposes no port, so nothing tells when it is ready")
 

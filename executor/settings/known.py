@@ -72,7 +72,6 @@ READ_ELSEWHERE = {
             "post_build_script",
             "prepare_timeout",
             "get_sources_timeout",
-            "debug_trace_disabled",
             "safe_directory_checkout",
             "clean_git_config",
             "custom_build_dir",

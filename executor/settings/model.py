@@ -108,6 +108,7 @@ class RunnerSettings:
     shell: str = ""
     builds_dir: str = "/builds"
     cache_dir: str = "/cache"
+    debug_trace_disabled: bool = False
     environment: tuple[str, ...] = field(default=(), repr=False)
     feature_flags: dict[str, bool] = field(default_factory=dict)
     docker: DockerSettings = field(default_factory=DockerSettings)

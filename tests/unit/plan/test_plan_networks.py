@@ -81,7 +81,11 @@ def test_dockers_own_bridge_knows_no_names(mode: str) -> None:
     made = with_service(network_mode=mode)
 
     assert made.helper.network_aliases == made.services[0].container.network_aliases == ()
-    assert made.warnings == (f'network_mode = "{mode}" knows no names: services cannot be reached by their aliases.',)
+    assert made.warnings == ()
+
+
+def test_a_job_without_a_network_is_told_that_it_cannot_reach_its_services() -> None:
+    assert "gives services no address" in with_service(network_mode="none").warnings[0]
     assert plan(network_mode=mode).warnings == ()
 
 
