@@ -129,7 +129,8 @@ class Driver:
         client = docker.from_env()
         try:
             labels = [f"com.gitlab.gitlab-runner.job.id={self.job.id}", f"com.gitlab.gitlab-runner.type={kind}"]
-            names = sorted(found["Names"][0] for found in client.api.containers(all=True, filters={"label": labels}))
+            found = client.api.containers(all=True, filters={"label": labels})
+            names = sorted((one["Names"][0] for one in found), key=lambda name: str(name).rpartition("-")[2])
             return dict(client.api.inspect_container(names[number]))
         finally:
             client.close()
