@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.engine.containers import BuildContainer
+from executor.engine.client import Engine
+from executor.engine.endpoint import find_endpoint
+from executor.settings.model import DockerSettings
+from tests.engine.containers import LABEL, BuildContainer
 from tests.engine.jobs import Driver
 from tests.engine.registry import Registry, available
 
@@ -37,6 +41,15 @@ def images() -> None:
     for name in (*KINDS.values(), "virida-executor/test-noshell", "virida-executor/helper"):
         if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode:
             pytest.fail(f"image {name} is missing: make it with `scripts/images helper tests`")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_leftovers() -> None:
+    """Containers of earlier tests whose process was killed before it could take them away."""
+    engine = Engine(find_endpoint(DockerSettings()))
+    for container in engine.labelled("containers", LABEL).value():
+        if not os.path.exists(f"/proc/{container['Labels'][LABEL]}"):
+            engine.remove_container(container["Id"]).settle()
 
 
 @pytest.fixture
