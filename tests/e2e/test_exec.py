@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BUSYBOX = "virida-executor/test-busybox"
 NON_ROOT = "virida-executor/test-nonroot"
 REDIS = "virida-executor/test-redis"
-REMOVAL_SECONDS = 10.0
+REMOVAL_SECONDS = 30.0
 
 
 class Project:
