@@ -138,5 +138,5 @@ class Driver:
     def end(self) -> None:
         """`cleanup`; nothing may be left but volumes that are kept between jobs."""
         self.call("cleanup")
-        left = wait_until_empty(lambda: left_of(self.job.id), 15)
+        left = wait_until_empty(lambda: left_of(self.job.id), 40)
         assert not left, "left behind:\n" + "\n".join(left)
