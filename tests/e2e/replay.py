@@ -135,14 +135,18 @@ class Replay:
     values: Mapping[str, str]
     replaced: Mapping[str, str] = field(default_factory=dict)
     signal_at: Mapping[tuple[str, int], float] = field(default_factory=dict)
-    job_base: int = field(default_factory=lambda: unique_number() // 10 * 10)
+    job_base: int = field(default_factory=lambda: unique_number() * 10)
     played: list[Played] = field(default_factory=list)
     _job_env: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> list[Played]:
-        """Make all calls. TMPDIR of an attempt goes after its cleanup, as with the runner."""
+        """Make all calls but, as the runner, no stage of an attempt whose prepare failed."""
+        failed: set[int] = set()
         for call in self.case.calls:
-            self.play(call)
+            if call.phase == "run" and call.attempt in failed:
+                continue
+            if self.play(call).exit != 0 and call.phase == "prepare":
+                failed.add(call.attempt)
         return self.played
 
     def job_id(self, recorded: int) -> int:
@@ -150,7 +154,7 @@ class Replay:
         return self.job_base + recorded - 1000
 
     def play(self, call: Call) -> Played:
-        """Make one call."""
+        """Make one call. TMPDIR of an attempt goes after its cleanup."""
         temporary = self._temporary_folder(call.attempt)
         arguments = self._script_arguments(call, temporary) if call.phase == "run" else []
         played = self._start(call, [call.phase, "--config", str(self.settings.config_file), *arguments], temporary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -185,7 +186,7 @@ def left_of(job_id: int) -> list[str]:
     finally:
         client.close()
     described = (f"{kind} {o.get('Names') or o.get('Name')} {o.get('Labels')}" for kind, o in objects)
-    return [text for text in described if str(job_id) in text]
+    return [text for text in described if re.search(rf"(?<!\d){job_id}(?!\d)", text)]
 
 
 def driver_processes(settings: Settings, phase: str = "") -> list[int]:
