@@ -115,7 +115,8 @@ def _facts(folder: str) -> dict[str, Any]:
 def _stage(folder: str) -> tuple[str, float]:
     """The stage that began last and when; before the first one that is `prepare`."""
     try:
-        with open(f"{folder}/stage", errors="replace") as file:
-            return file.read(), os.fstat(file.fileno()).st_mtime
-    except OSError:
+        with open(f"{folder}/stage", "rb") as file:
+            length, _, text = file.read().partition(b"\n")
+            return text[: int(length)].decode(errors="replace"), os.fstat(file.fileno()).st_mtime
+    except (OSError, ValueError):
         return PREPARING, 0.0

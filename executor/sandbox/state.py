@@ -121,10 +121,14 @@ def write_private(path: str, text: str) -> None:
 
 
 def note_stage(folder: str, stage: str) -> None:
-    """Leave the name of the stage that begins where `executor ps` finds it. The name is the job's: only content."""
+    """Leave the name of the stage that begins where `executor ps` finds it. The name is the job's: only content.
+
+    Its length stands before it: to cut an older, longer one off takes several times as long as all of this.
+    """
     try:
-        descriptor = os.open(f"{folder}/stage", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.write(descriptor, stage.encode(errors="surrogateescape"))
+        descriptor = os.open(f"{folder}/stage", os.O_WRONLY | os.O_CREAT, 0o600)
+        name = stage.encode(errors="surrogateescape")
+        os.write(descriptor, b"%d\n%s" % (len(name), name))
         os.close(descriptor)
     except OSError:
         # A full disk is the stage's own to tell.
