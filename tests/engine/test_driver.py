@@ -55,6 +55,9 @@ def containers(calls: Calls) -> dict[str, Any]:
     try:
         found = client.api.containers(all=True, filters={"label": f"com.gitlab.gitlab-runner.job.id={calls.job.id}"})
         return {one["Labels"]["io.virida.executor.role"]: client.api.inspect_container(one["Id"]) for one in found}
+    except docker.errors.NotFound:
+        # The Engine lists a container a moment before it can be looked at.
+        return {}
     finally:
         client.close()
 
