@@ -85,7 +85,7 @@ class Stage:
     def start(self) -> None:
         """Tell the loop to run it; `NotListening` where there is no loop."""
         go = _open_go(self._go)
-        os.write(go, f"{self.id}\n".encode())
+        os.write(go, f"\n{self.id}\n".encode())
         os.close(go)
 
 

@@ -54,22 +54,25 @@ sweep() {
 
 # Stages run in the foreground: a background command of a shell would ignore SIGINT for good. A container that shares
 # another's processes (`pid_mode`) is never swept.
+# Lines begin with a new line, both ways: a script may have written half of one, or the name of a file of its own.
 # The brackets keep the stage's FIFOs out of the loop's own hands: a shell such as dash redirects itself for the time of
 # a command, and its word on a killed one would end it where the driver, and so the FIFO's reader, is gone.
 LOOP = (
     SWEEP
     + f"""
-control={CONTROL}
+control={CONTROL} new_line='
+'
 exec 8<>$control/go 9<>$control/status
 for shell in {" ".join(SHELLS)}; do [ -x "$shell" ] && break; done
 baseline=" ${{shared_processes:+shared }}"
 for process in /proc/[0-9]*; do baseline="$baseline${{process#/proc/}} "; done
-echo "ready $$ $baseline" >&9
+echo "$new_line""ready $$ $baseline" >&9
 while read -r id <&8; do
+  case $id in '' | *[!0-9-]*) continue ;; esac
   (exec "$shell" < "$control/$id.script" > "$control/$id.out" 2> "$control/$id.err" 8<&- 9>&-)
   code=$?
   [ "$shared_processes" ] || sweep KILL "$baseline" $$
-  echo "$id $code" >&9
+  echo "$new_line$id $code" >&9
 done
 """
 )

@@ -11,6 +11,7 @@ import time
 
 from executor.stages.censor import Censor
 from executor.stages.channel import COPY_SIZE, Stage
+from executor.stages.words import Words, exit_code_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Relay:
     """The output of one stage on its way to our own standard output and error.
 
     `status` is the loop's status FIFO, `wake` a descriptor that becomes readable when this process is told to stop.
-    `hear` is given all that the loop has said, as soon as it says more.
+    `hear` is given each line that the loop says.
     """
 
     def __init__(self, stage: Stage, status: int, wake: int, hear: Callable[[bytes], None]) -> None:
@@ -37,7 +38,7 @@ class Relay:
         self._poll = select.poll()
         for descriptor in (stage.out, stage.err, status, wake):
             self._poll.register(descriptor, select.POLLIN)
-        self._words = b""
+        self._words = Words()
 
     def until_end(self, on_wake: Callable[[], float | None]) -> int | None:
         """Pass output on until the stage has ended; its exit code, or None where the container died under it.
@@ -82,10 +83,15 @@ class Relay:
         """The stage's exit code once the loop has told it; -1 where the loop itself is gone."""
         events = dict(ready).get(self._status, 0)
         if events & select.POLLIN:
-            self._words += os.read(self._status, COPY_SIZE)
-            self._hear(self._words)
-            return exit_code_in(self._words, self._stage.id)
+            return self._heard(os.read(self._status, COPY_SIZE))
         return -1 if events & select.POLLHUP else None
+
+    def _heard(self, data: bytes) -> int | None:
+        for line in self._words.lines(data):
+            self._hear(line)
+            if (code := exit_code_in(line, self._stage.id)) is not None:
+                return code
+        return None
 
     def _drain(self) -> None:
         """Empty the FIFOs: all writers are gone, or have had their time."""
@@ -94,15 +100,6 @@ class Relay:
         self._poll.unregister(self._wake)
         while self._sinks and (left := deadline - time.monotonic()) > 0:
             self._pass_on(self._poll.poll(left * 1000))
-
-
-def exit_code_in(words: bytes, stage_id: str) -> int | None:
-    """The exit code of `stage_id` among the loop's lines, None while it has not come. Other lines are of others."""
-    for line in words.split(b"\n")[:-1]:
-        name, _, code = line.partition(b" ")
-        if name == stage_id.encode() and code.isdigit():
-            return int(code)
-    return None
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -10,6 +10,7 @@ import signal
 
 from executor.stages.channel import Channel, NotListening, Stage
 from executor.stages.relay import Relay
+from executor.stages.words import is_ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,11 +84,10 @@ class StageRun:
         for stage_id in unfinished:
             self.channel.discard(stage_id)
 
-    def _remember_loop(self, words: bytes) -> None:
+    def _remember_loop(self, line: bytes) -> None:
         """Keep the loop's first words, its pid and the processes older than it, for who must end a stage."""
-        for line in words.split(b"\n")[:-1]:
-            if line.startswith(b"ready "):
-                remember_loop(self.job_folder, self.role, line.decode())
+        if is_ready(line):
+            remember_loop(self.job_folder, self.role, line.decode())
 
 
 def remember_loop(job_folder: str, role: str, line: str) -> None:

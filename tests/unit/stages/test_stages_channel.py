@@ -11,7 +11,7 @@ import pytest
 
 from executor.errors import OperatorError, SystemFailure
 from executor.stages.channel import Channel, NotListening, Stage
-from executor.stages.relay import exit_code_in, write_all
+from executor.stages.relay import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,31 +108,8 @@ def test_a_start_reaches_who_listens(channel: Channel, tmp_path: Path) -> None:
     stage = lay(channel, tmp_path)
     stage.start()
 
-    assert os.read(go, 100) == f"{stage.id}\n".encode()
+    assert os.read(go, 100) == f"\n{stage.id}\n".encode()
     os.close(go)
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (b"", None),
-        (b"7-1 0\n", 0),
-        (b"7-1 255\n", 255),
-        (b"7-1 3", None),
-        (b"7-1 13", None),
-        (b"ready 1 1 7 \n", None),
-        (b"ready 1 1 7 \n7-1 4\n", 4),
-        (b"6-1 9\n7-1 5\n8-1 7\n", 5),
-        (b"7-11 9\n", None),
-        (b"7-1 \n", None),
-        (b"7-1 x\n", None),
-        (b"7-1 -1\n", None),
-        (b"7-1\n", None),
-        (b"\xff\xfe\n7-1 6\n", 6),
-    ],
-)
-def test_exit_code_in(words: bytes, code: int | None) -> None:
-    assert exit_code_in(words, "7-1") == code
 
 
 def test_writing_to_a_reader_that_is_gone_loses_the_rest_and_nothing_else() -> None:
