@@ -34,7 +34,7 @@ def wipe_secrets(work: str, project_path: str) -> None:
 
 def _beginnings(project_path: str) -> list[str]:
     """`a`, `a/b`, … of `a/b/project`: the folders above the project."""
-    parts = project_path.split("/")
+    parts = project_path.split("/")[:DEEPEST]
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 

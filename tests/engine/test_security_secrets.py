@@ -43,7 +43,7 @@ def secret_job(host: Host, image: str = "debian:12") -> Calls:
     calls = host.job(
         image,
         git_strategy="fetch",
-        services=[BUSYBOX],
+        services=[{"name": BUSYBOX, "command": ["sleep", "600"]}],
         variables=[
             variable("MASKED", MASKED, masked=True, raw=True),
             variable("FILE", IN_FILE, file=True, masked=True),
