@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from executor.job.model import Credentials as JobCredentials
-from executor.sandbox.credentials import Credentials
+from executor.sandbox.context import Context
+from executor.sandbox.credentials import Credentials, credentials_of
 from executor.sandbox.docker_config import normalized
+from executor.settings.model import RunnerSettings, Settings
 from tests.unit.job.builders import job
 
 if TYPE_CHECKING:
@@ -181,6 +183,81 @@ def test_a_broken_configuration_of_the_account_is_a_warning(
 
     assert login("reg.example/app", "", GITLAB)["username"] == "gitlab-ci-token"
     assert capsys.readouterr().out.count("WARNING") <= 1
+
+
+def of_runner(text: str, repository: str = "reg.example/app", *from_gitlab: JobCredentials) -> Any:
+    """The login where the runner's `environment` has this DOCKER_AUTH_CONFIG."""
+    header = Credentials(job(credentials=from_gitlab), of_runner=text).header_for(repository)
+    return json.loads(base64.urlsafe_b64decode(header)) if header else None
+
+
+def test_the_job_comes_before_the_runner() -> None:
+    credentials = Credentials(job(), config(**{"reg.example": auth("job")}), config(**{"reg.example": auth("runner")}))
+
+    assert json.loads(base64.urlsafe_b64decode(credentials.header_for("reg.example/app")))["username"] == "job"
+    assert of_runner(config(**{"reg.example": auth("runner")}))["username"] == "runner"
+
+
+def test_helpers_that_the_runner_names_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = helper(tmp_path, monkeypatch)
+
+    assert of_runner(json.dumps({"credHelpers": {"reg.example": "evil"}})) == {
+        "username": "stored",
+        "password": "by-helper",
+    }
+    assert run.exists()
+
+
+def test_a_helper_is_asked_for_its_own_registry_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = helper(tmp_path, monkeypatch)
+    text = json.dumps({"credHelpers": {"other.example": "evil"}, "auths": {"reg.example": auth("me")}})
+
+    assert of_runner(text)["username"] == "me"
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("name", ["missing", "../evil", "/tmp/evil", "a b", ""])
+def test_a_helper_that_cannot_be_run_takes_nothing_else_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    run = helper(tmp_path, monkeypatch)
+    text = json.dumps({"credHelpers": {"reg.example/app": name}, "auths": {"reg.example": auth("me")}})
+
+    assert of_runner(text)["username"] == "me"
+    assert f"WARNING: The credential helper {name!r} cannot be run" in capsys.readouterr().out
+    assert not run.exists()
+
+
+def test_an_image_of_the_hub_without_an_owner_is_in_the_library() -> None:
+    assert login("debian", config(**{"docker.io/library": auth("me")}))["username"] == "me"
+    assert login("group/app", config(**{"docker.io/library": auth("me")})) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "runs"),
+    [
+        (("DOCKER_AUTH_CONFIG={text}",), "{text}", True),
+        (("DOCKER_AUTH_CONFIG={text}",), "", True),
+        (("OTHER=x",), "{text}", False),
+        ((), "{text}", False),
+    ],
+)
+def test_only_what_stands_in_the_runners_configuration_is_the_runners(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: tuple[str, ...],
+    given: str,
+    runs: bool,
+) -> None:
+    run = helper(tmp_path, monkeypatch)
+    text = json.dumps({"credHelpers": {"reg.example": "evil"}})
+    runner = RunnerSettings(environment=tuple(entry.replace("{text}", text) for entry in environment))
+    context = Context(job=job(), settings=Settings(runner=runner))
+
+    made = credentials_of(context, {"CUSTOM_ENV_DOCKER_AUTH_CONFIG": given.replace("{text}", text)})
+
+    assert bool(made.header_for("reg.example/app")) is runs
+    assert run.exists() is runs
 
 
 def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
