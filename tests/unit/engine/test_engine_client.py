@@ -86,6 +86,21 @@ def test_logs(serve: Serve) -> None:
     assert server.requests[0].startswith(b"GET /containers/c/logs?stdout=1&stderr=1&tail=5 ")
 
 
+@pytest.mark.parametrize(
+    ("since", "query"),
+    [
+        ("", "timestamps=1 "),
+        ("2026-01-02T03:04:05.000000789Z", "timestamps=1&since=1767323045.000000789 "),
+        ("1970-01-01T00:00:00.500000000Z", "timestamps=1&since=0.500000000 "),
+    ],
+)
+def test_logs_from_a_time_on(serve: Serve, since: str, query: str) -> None:
+    server = serve(chunked(STREAM))
+
+    assert list(Engine(server.endpoint).stamped_logs("c", since=since)) == [data for _, data in PIECES]
+    assert query.encode() in server.requests[0]
+
+
 def test_logs_of_a_container_that_is_gone(serve: Serve) -> None:
     with pytest.raises(EngineError, match="No such container"):
         list(Engine(serve(answer(404, {"message": "No such container: c"})).endpoint).logs("c"))
