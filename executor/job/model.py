@@ -44,8 +44,8 @@ class Credentials:
 class Job:
     """What the driver needs of one job. `timeout` in seconds.
 
-    `user` is the login of who started it, "" where GitLab does not say. `secret_names` are the variables that the runner
-    fills from `secrets:`, over any others of the name.
+    `user` is the login of who started it, "" where GitLab does not say. `secret_names` are the variables that the
+    runner fills from `secrets:`, over any others of the name.
     """
 
     id: int

@@ -43,6 +43,14 @@ def test_a_job_cannot_choose_its_slot() -> None:
     assert slot({"CUSTOM_ENV_CI_CONCURRENT_PROJECT_ID": "0"}, forger) is None
 
 
+def test_a_job_cannot_choose_its_slot_by_a_secret_either() -> None:
+    """A secret of a store that the job's author fills takes the place of the runner's own variable."""
+    environ = {"CUSTOM_ENV_CI_CONCURRENT_PROJECT_ID": "0", "CUSTOM_ENV_CI_RUNNER_SHORT_TOKEN": "abcDEF_12"}
+    forger = job(secret_names=("CI_CONCURRENT_PROJECT_ID", "CI_RUNNER_SHORT_TOKEN"))
+
+    assert (slot(environ, forger), trusted_short_token(environ, forger)) == (None, None)
+
+
 def test_short_token() -> None:
     environ = {"CUSTOM_ENV_CI_RUNNER_SHORT_TOKEN": "abcDEF_12"}
     forger = job(Variable(key="CI_RUNNER_SHORT_TOKEN", value="abcDEF_12"))

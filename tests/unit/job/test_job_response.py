@@ -168,3 +168,18 @@ def test_passwords_are_not_in_representations(tmp_path: Path) -> None:
     )
 
     assert SECRET not in repr(job)
+
+
+def test_who_started_the_job_is_the_first_to_be_named(tmp_path: Path) -> None:
+    """GitLab's own variables come before those that a job's author adds."""
+    names = [{"key": "GITLAB_USER_LOGIN", "value": value} for value in ("ada", "root")]
+
+    assert load(tmp_path, {**MINIMAL, "variables": names}).user == "ada"
+    assert load(tmp_path, MINIMAL).user == ""
+
+
+def test_names_of_secrets_are_kept_and_nothing_else_of_them(tmp_path: Path) -> None:
+    job = load(tmp_path, {**MINIMAL, "secrets": {"DB": {"vault": {"server": {"jwt": SECRET}}}}})
+
+    assert job.secret_names == ("DB",)
+    assert SECRET not in repr(job)

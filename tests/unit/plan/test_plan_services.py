@@ -225,3 +225,14 @@ def test_port_to_check(key: str, value: str, port: int | None) -> None:
 def test_a_port_that_is_none(value: str) -> None:
     with pytest.raises(JobError, match="which is not a port"):
         services(Image(name="redis:7", variables=(Variable(key="HEALTHCHECK_TCP_PORT", value=value),)))
+
+
+def test_no_value_of_a_secret_store_and_no_registry_login_reaches_a_service() -> None:
+    variables = (
+        Variable(key="LEAK", value="https://$VAULT@host", public=True),
+        Variable(key="DOCKER_AUTH_CONFIG", value='{"auths": {}}', public=True),
+    )
+    wanted = job(*variables, services=(Image(name="redis:7"),), secret_names=("VAULT",))
+    made = plan(wanted, environment={"VAULT": SECRET, "LEAK": f"https://{SECRET}@host"})
+
+    assert environment(made) == ADDED
