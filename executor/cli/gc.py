@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     parsed = make_parser().parse_args(arguments)
     settings = load_executor_settings(parsed.config)
     now = time.time()
-    found = find_garbage(settings, _engine(settings, parsed), parsed.older_than)
+    found = find_garbage(settings, _engine(settings, parsed), parsed.older_than, kept=parsed.kept)
     if not parsed.json:
         _show(found)
     if not found or not _agreed(parsed):
@@ -51,6 +51,7 @@ def make_parser() -> CommandParser:
     """The command line of `executor gc`."""
     parser = CommandParser("gc", "Remove what jobs that no longer live have left on this host.", epilog=EPILOG)
     parser.add_argument("--older-than", metavar="SPAN", type=_span, help="also folders unused for so long, such as 2d")
+    parser.add_argument("--kept", action="store_true", help="also failed jobs that are kept for a look")
     sure = parser.add_mutually_exclusive_group()
     sure.add_argument("--yes", action="store_true", help="remove without asking")
     sure.add_argument("--dry-run", action="store_true", help="only show")

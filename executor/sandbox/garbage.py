@@ -60,20 +60,24 @@ class Garbage:
             return False
 
 
-def find_garbage(settings: Settings, engine: Engine, older_than: float | None = None) -> list[Garbage]:
+def find_garbage(
+    settings: Settings, engine: Engine, older_than: float | None = None, *, kept: bool = False
+) -> list[Garbage]:
     """All of this state folder's garbage; with `older_than` (seconds) also folders that no job has used since.
 
-    `engine` is asked for things of jobs whose state is lost. SystemFailure where it does not answer.
+    With `kept` jobs that are kept for a look count as garbage too. `engine` is asked for things of jobs whose state is
+    lost. SystemFailure where it does not answer.
     """
     state = state_dir(settings)
-    found = [*_dead(state), *_lost(state, engine), *_throw_away(settings, engine)]
+    found = [*_dead(state, kept=kept), *_lost(state, engine), *_throw_away(settings, engine)]
     if older_than is not None:
         found += [*_unused_sources(settings, engine, older_than), *_unused_caches(settings, engine, older_than)]
     return found
 
 
-def _dead(state: str) -> Iterator[Garbage]:
-    for folder in dead_jobs(state):
+def _dead(state: str, *, kept: bool) -> Iterator[Garbage]:
+    dead = dead_jobs(state)
+    for folder in sorted({*dead, *(_kept(state) if kept else ())}):
         engine = engine_in(_facts(folder))
         yield Garbage(kind="job", path=folder, why=_why(folder), things=_things(engine, folder), engine=engine)
 
@@ -81,8 +85,8 @@ def _dead(state: str) -> Iterator[Garbage]:
 def _why(folder: str) -> str:
     if os.path.exists(f"{folder}/ended"):
         return "it has ended, its removal was cut off"
-    if seconds_left(folder) is not None:
-        return "it was kept for a look, that time is over"
+    if (left := seconds_left(folder)) is not None:
+        return "it is kept for a look" if left > 0 else "it was kept for a look, that time is over"
     return "its runner has ended or gone on without it"
 
 
@@ -120,9 +124,11 @@ def _unused_caches(settings: Settings, engine: Engine, older_than: float) -> Ite
 
 
 def _caches_in_use(state: str) -> set[str]:
-    jobs = f"{state}/jobs"
-    names = os.listdir(jobs) if os.path.isdir(jobs) else []
-    return {str(_facts(f"{jobs}/{name}").get("cache", "")) for name in names}
+    return {str(_facts(folder).get("cache", "")) for folder in _folders(f"{state}/jobs", depth=1)}
+
+
+def _kept(state: str) -> list[str]:
+    return [folder for folder in _folders(f"{state}/jobs", depth=1) if (seconds_left(folder) or 0) > 0]
 
 
 def _unused(folder: str, older_than: float) -> bool:

@@ -88,6 +88,17 @@ def test_dead_jobs_with_the_reason(host: Host) -> None:
     ]
 
 
+def test_kept_jobs_only_where_they_are_asked_for(host: Host) -> None:
+    host.job("1-living")
+    kept = host.job("4-kept", alive=False)
+    write_private(f"{kept}/kept", f"{time.time() + 60:.0f} 60")
+    assert host.found() == []
+
+    (one,) = find_garbage(host.settings, host.engine.as_engine(), kept=True)
+
+    assert (one.path, one.why) == (kept, "it is kept for a look")
+
+
 def test_names_of_what_goes_with_a_job(host: Host) -> None:
     host.job("2-crashed", alive=False)
     host.engine.labelled_things = {
