@@ -25,6 +25,8 @@ def print_plan(plan: Plan, title: str, console: Console) -> None:
     """Everything that the plan would create, section by section."""
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     console.print(title, style="bold")
+    if plan.rule:
+        console.print(f"policy {plan.rule} of executor.toml holds for it", markup=False)
     for heading, table in _sections(plan):
         console.print()
         console.print(heading, style="bold")

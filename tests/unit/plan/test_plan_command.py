@@ -72,6 +72,15 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in text
 
 
+def test_the_policy_that_holds_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = shutil.copy(CONFIG, tmp_path / "config.toml")
+    (tmp_path / "executor.toml").write_text('[[policy]]\nname = "[red]ours"\nprojects = ["virida/**"]\n')
+    assert main(["--job-response", RESPONSE, "--config", str(config)]) == 0
+    assert 'policy "[red]ours" of executor.toml holds for it\n' in capsys.readouterr().out
+    assert main(["--job-response", RESPONSE, "--config", str(config), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["policy"] == '"[red]ours"'
+
+
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--job-response", RESPONSE, "--config", CONFIG, "--json"]) == 0
 
