@@ -12,6 +12,7 @@ from executor.plan.model import HELPER
 from executor.plan.network import CONTAINER_MODE, HOST_MODE
 from executor.sandbox import network
 from executor.sandbox.environment_file import wrapped_entrypoint
+from executor.sandbox.open_volumes import opening_command
 from executor.sandbox.payload import container_body, volume_body
 from executor.sandbox.service_names import LOOPBACK, needs_hosts_files, with_hosts
 from executor.sandbox.services import Waiting, find_addresses, tcp_ports, wait_for_services
@@ -91,14 +92,17 @@ class Sandbox:
     def _create(self, plan: ContainerPlan) -> Answer:
         """Ask for the helper or the build container, with the stage loop as its command."""
         image = self._images.get(plan.image)
-        umask = HELPER_UMASK if plan is self._plan.helper else ""
-        loop = loop_command(umask=umask, shared_processes=bool(plan.host_config.get("PidMode")))
-        override, words = command(plan.entrypoint, image.entrypoint, loop)
+        override, words = command(plan.entrypoint, image.entrypoint, self._loop(plan))
         entrypoint = image.entrypoint if override is None else override
         if plan is self._plan.build and any(entrypoint):
             override = wrapped_entrypoint(f"{self._job_folder}/{plan.role}/ctl", entrypoint, self._variables)
         body = container_body(plan, image, entrypoint=override, command=words)
         return self._engine.create_container(plan.name, body, platform=plan.image.platform)
+
+    def _loop(self, plan: ContainerPlan) -> str:
+        if plan is self._plan.helper:
+            return opening_command(plan.mounts) + loop_command(umask=HELPER_UMASK)
+        return loop_command(shared_processes=bool(plan.host_config.get("PidMode")))
 
     def _create_service(self, service: ServicePlan) -> tuple[ServicePlan, Answer]:
         plan = service.container

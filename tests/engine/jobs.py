@@ -43,7 +43,8 @@ class Called:
 
 class Driver:
     """A job and the driver that runs it. `docker_options` are lines of `[runners.docker]`, `runner_options` of
-    `[[runners]]`; `changes` are keys of the job as GitLab sends it, `environment` variables of the runner's process.
+    `[[runners]]`, `token` is that runner's; `changes` are keys of the job as GitLab sends it, `environment` variables
+    of the runner's process.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class Driver:
         changes: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
         state: Path | None = None,
+        token: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.job = job
         self._config = folder / "config.toml"
-        token = f"{unique_number()}engine"
-        self._config.write_text(_CONFIG.format(token=token, runner=runner_options, docker=docker_options))
+        self.token = token or f"{unique_number()}engine"
+        self._config.write_text(_CONFIG.format(token=self.token, runner=runner_options, docker=docker_options))
         (folder / "executor.toml").write_text(f'[storage]\nstate_dir = "{state or folder / "state"}"\n')
         response = job.response("gitlab.invalid") | (changes or {})
         self._response = folder / "response.json"
@@ -74,7 +76,7 @@ class Driver:
             "TMPDIR": str(folder),
             "JOB_RESPONSE_FILE": str(self._response),
             "BUILD_EXIT_CODE_FILE": str(folder / "build_exit_code"),
-            "CUSTOM_ENV_CI_RUNNER_SHORT_TOKEN": token[:9],
+            "CUSTOM_ENV_CI_RUNNER_SHORT_TOKEN": self.token[:9],
             "CUSTOM_ENV_CI_CONCURRENT_PROJECT_ID": "0",
             "CUSTOM_ENV_CI_PROJECT_DIR": f"/builds/{job.project}",
             "CUSTOM_ENV_RUNNER_TEMP_PROJECT_DIR": f"/builds/{job.project}.tmp",

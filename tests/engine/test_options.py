@@ -6,6 +6,7 @@ A job costs a second, so each checks all keys that go together.
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +228,25 @@ def test_volumes_of_the_operator(volume: str, driver: StartJob, tmp_path: Path) 
     assert (tmp_path / "shared/new").read_text() == "back\n"
 
 
+@pytest.mark.parametrize("options", ["", "disable_cache = true"])
+def test_a_job_that_is_not_root_writes_to_a_path_alone(driver: StartJob, options: str) -> None:
+    paths = ["/kept", "/it's $(odd)"]
+    options = f"volumes = {json.dumps(paths)}\n{options}"
+    made = with_options(driver, options, image="virida-executor/test-nonroot")
+    made.prepared()
+    names = [storage(made, path)["Name"] for path in paths]
+    try:
+        assert made.run("true", stage="prepare_script").code == 0
+        assert seen(made, "id -u", *(f"touch {shlex.quote(path)}/file; echo written" for path in paths)) == [
+            "1000",
+            "written",
+            "written",
+        ]
+    finally:
+        made.end()
+        subprocess.run(["docker", "volume", "rm", "-f", *names], check=True, capture_output=True)
+
+
 def storage(made: Driver, target: str) -> dict[str, Any]:
     """The mount of the build container at `target`."""
     return next(dict(mount) for mount in made.inspect("build")["Mounts"] if mount["Destination"] == target)
@@ -239,8 +259,19 @@ def test_a_path_alone_is_kept_for_the_projects_next_job(driver: StartJob) -> Non
     name = storage(made, "/kept")["Name"]
     try:
         assert storage(made, "/cache")["Type"] == "bind"
-        seen(made, "echo $RANDOM > /kept/file")
+        seen(made, "echo kept > /kept/file")
         made.end()
+        job = Job(script=[], project=made.job.project)
+        again = driver(job, docker_options=NOTHING + volumes, token=made.token)
+        again.prepared()
+        assert seen(again, "cat /kept/file") == ["kept"]
+        again.end()
+        other = driver(Job(script=[]), docker_options=NOTHING + volumes, token=made.token)
+        other.prepared()
+        others = storage(other, "/kept")["Name"]
+        assert others != name
+        other.end()
+        subprocess.run(["docker", "volume", "rm", others], check=True, capture_output=True)
         labels = json.loads(subprocess.check_output(["docker", "volume", "inspect", "-f", "{{json .Labels}}", name]))
         assert labels["com.gitlab.gitlab-runner.reusable"] == "true"
         assert labels["com.gitlab.gitlab-runner.destination"] == "/kept"
