@@ -140,14 +140,21 @@ class Replay:
     _job_env: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> list[Played]:
-        """Make all calls but, as the runner, no stage of an attempt whose prepare failed."""
+        """Make all calls but, as the runner, no stage of an attempt whose prepare failed. One that hangs ends it all."""
+        try:
+            self._play_all()
+        except subprocess.TimeoutExpired:
+            self.play(self.case.calls[-1])
+            raise
+        return self.played
+
+    def _play_all(self) -> None:
         failed: set[int] = set()
         for call in self.case.calls:
             if call.phase == "run" and call.attempt in failed:
                 continue
             if self.play(call).exit != 0 and call.phase == "prepare":
                 failed.add(call.attempt)
-        return self.played
 
     def job_id(self, recorded: int) -> int:
         """The number that stands for a recorded job: unique on this host."""
