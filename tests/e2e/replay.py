@@ -140,7 +140,7 @@ class Replay:
     _job_env: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> list[Played]:
-        """Make all calls but, as the runner, no stage of an attempt whose prepare failed. One that hangs ends it all."""
+        """Make all calls but, as the runner, no stage after a prepare that failed. One that hangs is the last."""
         try:
             self._play_all()
         except subprocess.TimeoutExpired:
