@@ -43,7 +43,6 @@ class Registry:
         self.port = _free_port()
         self.address = f"localhost:{self.port}"
         self._client = docker.from_env()
-        self._tags: list[str] = []
         folder.mkdir(exist_ok=True)
         (folder / "htpasswd").write_text(f"{USER}:{_hashed(PASSWORD)}\n")
         (folder / "config.yml").write_text(_CONFIG.format(folder=folder, port=self.port))
@@ -63,7 +62,6 @@ class Registry:
         self._client.api.push(whole, auth_config={"username": USER, "password": PASSWORD})
         if not keep:
             self.forget(whole)
-        self._tags.append(whole)
         return whole
 
     def forget(self, whole: str) -> None:
@@ -93,9 +91,15 @@ class Registry:
         self._process.terminate()
         self._process.wait(10)
         self._log.close()
-        for tag in self._tags:
-            self.forget(tag)
+        for name in self._names_on_this_host():
+            self.forget(name)
         self._client.close()
+
+    def _names_on_this_host(self) -> list[str]:
+        """Tags and digests of this registry; the images may have names of other tests' registries too."""
+        found = self._client.api.images(filters={"reference": f"{self.address}/*/*"})
+        names = [name for image in found for name in [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])]]
+        return [name for name in names if name.startswith(self.address) and "<none>" not in name]
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 20
