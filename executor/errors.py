@@ -87,11 +87,28 @@ def report_build_exit_code(code: int) -> int:
     """Tell the runner the exit code of the user's script; return the driver's own exit code for it.
 
     The file is shared by all calls of an attempt and never deleted by the runner, so it is replaced, not appended.
+    Where the disk is full, the runner takes the driver's own code, 1.
     """
     path = os.environ.get("BUILD_EXIT_CODE_FILE")
     if path:
-        temporary = f"{path}.{os.getpid()}"
-        with open(temporary, "w") as file:
-            file.write(f"{code}\n")
-        os.replace(temporary, path)
+        try:
+            _replace(path, f"{code}\n")
+        except OSError:
+            _remove(path)
     return 1
+
+
+def _replace(path: str, text: str) -> None:
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        with open(temporary, "w") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        _remove(temporary)
+        raise
+
+
+def _remove(path: str) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)

@@ -53,6 +53,7 @@ class Attempt:
                 "cache": self.host.cache_host_dir,
                 "helper_image": plan.helper.image.name,
                 "volume_keep": plan.keep_volumes,
+                "shared_processes": bool(plan.build.host_config.get("PidMode")),
             }
         )
         if plan.keep_seconds:

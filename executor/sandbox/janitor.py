@@ -44,7 +44,7 @@ def sweep(state_dir: str, engine: Engine, dead: list[str]) -> None:
     for folder in share:
         mark_ended(folder)
     for folder in share:
-        end_job(folder)
+        end_job(folder, engine)
     for folder in sorted(stateless_jobs(state_dir, engine))[:MOST_AT_ONCE]:
         remove_job(engine, folder, {"prepared": True})
 
@@ -68,14 +68,21 @@ def sweep_is_due(state_dir: str) -> bool:
         return True
 
 
-def end_job(folder: str) -> None:
-    """Mark a job ended and remove what is left of it. What fails now is left for the next sweep."""
+def end_job(folder: str, otherwise: Engine | None = None) -> None:
+    """Mark a job ended and remove what is left of it. What fails now is left for the next sweep.
+
+    Where the Engine of the job's state does not answer (the operator had its address wrong), `otherwise` is asked:
+    a job that never had an Engine must not hold its folder for ever.
+    """
     mark_ended(folder)
     facts = _facts(folder)
-    try:
-        remove_job(engine_in(facts), folder, facts)
-    except (ExecutorError, OSError):
-        return
+    for engine in (engine_in(facts), otherwise):
+        try:
+            if engine:
+                remove_job(engine, folder, facts)
+                return
+        except (ExecutorError, OSError):
+            continue
 
 
 def _is_dead(folder: str) -> bool:

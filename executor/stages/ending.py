@@ -31,7 +31,7 @@ class Ending:
         facts = load(job_folder)
         self._engine = engine_of(facts)
         self._container: str = facts["containers"][role]
-        self._loop = loop_facts(job_folder, role)
+        self._loop = None if facts.get("shared_processes") else loop_facts(job_folder, role)
         self._steps = self._all_steps()
 
     def next_step(self) -> float:
@@ -66,7 +66,7 @@ def end_abandoned(job_folder: str, role: str) -> None:
     """Kill the stage that a dead driver left running. After this nothing is on its way that could hit another."""
     facts = load(job_folder)
     engine, container = engine_of(facts), facts["containers"][role]
-    loop = loop_facts(job_folder, role)
+    loop = None if facts.get("shared_processes") else loop_facts(job_folder, role)
     try:
         if loop:
             engine.run_to_end(container, signal_command("KILL", *loop), user=_signaller(engine, container))
@@ -79,7 +79,8 @@ def end_abandoned(job_folder: str, role: str) -> None:
 def loop_facts(job_folder: str, role: str) -> Loop | None:
     """The loop's pid and the processes older than it (space-separated, spaces around); None where it never said.
 
-    To guess would be to signal processes that are somebody else's.
+    To guess would be to signal processes that are somebody else's. A script can forge these words, so they are not
+    asked for where the container sees processes that are not its own: there it is ended as a whole.
     """
     try:
         with open(f"{job_folder}/{role}/loop") as file:

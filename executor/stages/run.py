@@ -91,9 +91,12 @@ class StageRun:
 
 
 def remember_loop(job_folder: str, role: str, line: str) -> None:
-    """Store the loop's `ready PID BASELINE`."""
-    with open(f"{job_folder}/{role}/loop", "w") as file:
-        file.write(line)
+    """Store the loop's `ready PID BASELINE`. A full disk is no reason to fail a stage that may well succeed."""
+    try:
+        with open(f"{job_folder}/{role}/loop", "w") as file:
+            file.write(line)
+    except OSError:
+        return
 
 
 def _wake_on_signals() -> int:
