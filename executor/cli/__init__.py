@@ -32,12 +32,10 @@ def dispatch(arguments: list[str]) -> int:
     command, rest = _command(arguments)
     if command in DRIVER:
         tell = _tell_job_beside_answer if command in OUTPUT_UNSEEN else _tell_job
-        return _guarded(_phase(command), rest, errors.driver_exit_code, tell)
+        return _guarded(command, rest, errors.driver_exit_code, tell)
     if command in COMMANDS:
-        return _guarded(_phase(command), rest, errors.command_exit_code, _tell_person)
-    from executor.cli.help import answer
-
-    return _guarded(answer, arguments, errors.command_exit_code, _tell_person)
+        return _guarded(command, rest, errors.command_exit_code, _tell_person)
+    return _guarded("help", arguments, errors.command_exit_code, _tell_person)
 
 
 def _command(arguments: list[str]) -> tuple[str, list[str]]:
@@ -54,7 +52,7 @@ def _phase(command: str) -> Callable[[list[str]], int]:
 
 
 def _guarded(
-    main: Callable[[list[str]], int],
+    command: str,
     arguments: list[str],
     exit_code: Callable[[BaseException], int],
     tell: Callable[[errors.ExecutorError], None],
@@ -62,7 +60,7 @@ def _guarded(
     """Run a command; every failure becomes one message and one exit code."""
     debug = "--debug" in arguments
     try:
-        return main([word for word in arguments if word != "--debug"])
+        return _phase(command)([word for word in arguments if word != "--debug"])
     except errors.ExecutorError as error:
         failure = error
     except (errors.Terminated, KeyboardInterrupt) as error:

@@ -36,7 +36,7 @@ For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
 KNOWN = ("exec", "plan", "ps", "logs", "shell", "gc", "config", "prepare", "run", "cleanup")
 
 
-def answer(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Help and version; anything else is a wrong call, with the likely meaning."""
     _, words = split_options(arguments)
     if not words or words[0] in ("--help", "-h", "help"):

@@ -34,6 +34,11 @@ def main(arguments: list[str]) -> int:
             cause="The runner is newer than virida-executor.",
             fix="Update virida-executor.",
         )
+    if script.endswith(".ps1"):
+        raise OperatorError(
+            "gitlab-runner sent a PowerShell script: this driver runs scripts for bash and sh.",
+            fix='Set shell = "bash" under [[runners]] in config.toml.',
+        )
     folder = job_folder()
     note_stage(folder, stage)
     code = _run_beside_services(folder, role, script)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from executor.errors import OperatorError
 from executor.plan import naming
 from executor.plan.host_config import check_isolation, job_host_config, seccomp_profile
 from executor.plan.images import build_image, helper_image
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
 SAFE_DIRECTORY = ("GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
 
 
+SHELLS = ("", "bash", "sh")
+
+
 def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
     """Decide all that `job` gets under `settings` on `host`.
 
     Raises `JobError` for what the job may not or cannot have, `OperatorError` for settings that make no sense.
     """
+    _check_shell(settings.runner.shell)
     request = _request(job, settings, host)
     mounts, network = plan_mounts(request), plan_network(request)
     helper, build = connect_job(request, network, _helper(request, mounts), _build(request, mounts))
@@ -60,6 +65,15 @@ def _request(job: Job, settings: Settings, host: Host) -> Request:
     require_entry(rule, job)
     runner = replace(settings.runner, docker=narrowed(settings.docker, rule))
     return Request(job, replace(settings, runner=runner), host, rule)
+
+
+def _check_shell(shell: str) -> None:
+    """The runner writes its scripts for one kind of shell, and the containers run those of bash and sh."""
+    if shell not in SHELLS:
+        raise OperatorError(
+            f'shell = "{shell}" cannot run in the job\'s containers: this driver runs scripts for bash and sh.',
+            fix='Set shell = "bash" under [[runners]] in config.toml.',
+        )
 
 
 def _helper(request: Request, mounts: Mounts) -> ContainerPlan:

@@ -18,6 +18,8 @@ from executor.sandbox.state import load_of_any_version, mark_ended
 from executor.sandbox.teardown import engine_in, remove_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from executor.engine.client import Engine
 
 # A job's folder exists a moment before its state does.
@@ -76,13 +78,16 @@ def end_job(folder: str, otherwise: Engine | None = None) -> None:
     """
     mark_ended(folder)
     facts = _facts(folder)
-    for engine in (engine_in(facts), otherwise):
-        try:
-            if engine:
-                remove_job(engine, folder, facts)
-                return
-        except (ExecutorError, OSError):
-            continue
+    if not _removed(folder, facts, lambda: engine_in(facts)) and otherwise:
+        _removed(folder, facts, lambda: otherwise)
+
+
+def _removed(folder: str, facts: dict[str, Any], engine: Callable[[], Engine]) -> bool:
+    try:
+        remove_job(engine(), folder, facts)
+    except (ExecutorError, OSError):
+        return False
+    return True
 
 
 def _is_dead(folder: str) -> bool:

@@ -12,11 +12,11 @@ from executor.plan.model import HELPER
 from executor.plan.network import CONTAINER_MODE, HOST_MODE
 from executor.sandbox import network
 from executor.sandbox.environment_file import wrapped_entrypoint
+from executor.sandbox.loop import loop_command
 from executor.sandbox.open_volumes import opening_command
 from executor.sandbox.payload import container_body, volume_body
 from executor.sandbox.service_names import LOOPBACK, needs_hosts_files, with_hosts
 from executor.sandbox.services import Waiting, find_addresses, tcp_ports, wait_for_services
-from executor.stages.loop import loop_command
 from executor.terminal import log, log_warning
 
 if TYPE_CHECKING:

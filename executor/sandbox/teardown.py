@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # A `prepare` that was cut off may have asked the Engine for things that come into being only now.
 LATECOMER_SECONDS = 3.0
+NETWORK_PAUSES = (0.1, 0.3, 1.0)
 
 
 def remove_job(engine: Engine, job_folder: str, facts: dict[str, Any]) -> None:
@@ -90,7 +91,23 @@ def _remove_network(engine: Engine, network: str) -> None:
     except EngineError:
         return
     _settle(engine.disconnect(network, container) for container in attached)
-    engine.remove_network(network).settle()
+    _remove_quiet_network(engine, network)
+
+
+def _remove_quiet_network(engine: Engine, network: str) -> None:
+    """Remove a network that nobody should use any more; the Engine may need a moment to see that.
+
+    One that stays is told: its job's folder has to stay with it, or nobody finds it.
+    """
+    for pause in NETWORK_PAUSES:
+        try:
+            engine.remove_network(network).value()
+            return
+        except EngineError as error:
+            if error.status == 404:
+                return
+            time.sleep(pause)
+    engine.remove_network(network).value()
 
 
 def _temporary_volumes(engine: Engine, label: str) -> list[str]:

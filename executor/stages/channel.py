@@ -58,9 +58,13 @@ class Channel:
             raise _not_laid(script, error) from None
         return stage
 
+    def spare_the_rest(self, stage_id: str) -> None:
+        """Tell the loop not to kill what the stage's shell leaves: it has been asked to end, and gets its time."""
+        os.close(os.open(f"{self.folder}/{stage_id}.ending", os.O_WRONLY | os.O_CREAT, 0o644))
+
     def discard(self, stage_id: str) -> None:
         """Remove what is left of a stage."""
-        for suffix in ("script", "out", "err"):
+        for suffix in ("script", "out", "err", "ending"):
             path = f"{self.folder}/{stage_id}.{suffix}"
             if os.path.lexists(path):
                 os.unlink(path)

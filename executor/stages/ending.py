@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from executor.engine.client import EngineError
 from executor.errors import SystemFailure
+from executor.sandbox.loop import signal_command
 from executor.sandbox.state import load
 from executor.sandbox.workplace import engine_of
-from executor.stages.loop import signal_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,8 @@ class Ending:
 
     def __init__(self, job_folder: str, role: str) -> None:
         facts = load(job_folder)
+        self._job_folder = job_folder
+        self._role = role
         self._engine = engine_of(facts)
         self._container: str = facts["containers"][role]
         self._loop = None if facts.get("shared_processes") else loop_facts(job_folder, role)
@@ -43,6 +45,11 @@ class Ending:
             cause="The Docker Engine does not end its container.",
             fix="Check the Engine with `docker ps`.",
         )
+
+    def finish(self) -> None:
+        """Kill what the stage's shell left, which has had its time. Nothing is on its way after this."""
+        if self._loop:
+            end_abandoned(self._job_folder, self._role)
 
     def _all_steps(self) -> Iterator[float]:
         if self._loop:

@@ -43,7 +43,8 @@ class Relay:
     def until_end(self, on_wake: Callable[[], float | None]) -> int | None:
         """Pass output on until the stage has ended; its exit code, or None where the container died under it.
 
-        `on_wake` is called when `wake` speaks and again when the seconds it returned are over (None: no limit).
+        `on_wake` is called when `wake` speaks and again when the seconds it returned are over (None: no limit). What a
+        stage that is being ended left running keeps those seconds: its output is passed on until it closes it.
         """
         deadline: float | None = None
         while True:
@@ -55,7 +56,7 @@ class Relay:
                 deadline = _after(on_wake())
             self._pass_on(ready)
             if ended is not None:
-                self._drain()
+                self._drain(deadline or time.monotonic() + DRAIN_SECONDS)
                 return None if ended < 0 else ended
 
     def _woken(self, ready: list[tuple[int, int]]) -> bool:
@@ -93,9 +94,8 @@ class Relay:
                 return code
         return None
 
-    def _drain(self) -> None:
+    def _drain(self, deadline: float) -> None:
         """Empty the FIFOs: all writers are gone, or have had their time."""
-        deadline = time.monotonic() + DRAIN_SECONDS
         self._poll.unregister(self._status)
         self._poll.unregister(self._wake)
         while self._sinks and (left := deadline - time.monotonic()) > 0:

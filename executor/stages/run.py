@@ -43,7 +43,7 @@ class StageRun:
         try:
             if (ended := self._start(stage, wake)) is not None:
                 return ended
-            return self._finish(Relay(stage, status, wake, self._remember_loop))
+            return self._finish(stage, Relay(stage, status, wake, self._remember_loop))
         finally:
             self.channel.discard(stage.id)
 
@@ -57,20 +57,23 @@ class StageRun:
 
             return start_when_listening(self, stage, wake)
 
-    def _finish(self, relay: Relay) -> int:
-        code = relay.until_end(self._end)
+    def _finish(self, stage: Stage, relay: Relay) -> int:
+        code = relay.until_end(lambda: self._end(stage))
         if code is None:
             from executor.stages.fate import exit_code_of_dead_container
 
             return exit_code_of_dead_container(self.job_folder, self.role)
+        if self._ending:
+            self._ending.finish()
         # What a script makes of SIGTERM says nothing: the runner's own wrapper may exit 0 after it.
         return code or 143 if self._ending else code
 
-    def _end(self) -> float:
+    def _end(self, stage: Stage) -> float:
         """Take the next step to end the stage; seconds until the one after it."""
         if self._ending is None:
             from executor.stages.ending import Ending
 
+            self.channel.spare_the_rest(stage.id)
             self._ending = Ending(self.job_folder, self.role)
         return self._ending.next_step()
 

@@ -33,6 +33,7 @@ def start_when_listening(run: StageRun, stage: Stage, wake: int) -> int | None:
     listening. `Terminated` when `wake` speaks first.
     """
     facts = load(run.job_folder)
+    _require_prepared(facts)
     engine, container = engine_of(facts), facts["containers"][run.role]
     pause = FIRST_PAUSE
     while not _started(stage):
@@ -46,6 +47,14 @@ def start_when_listening(run: StageRun, stage: Stage, wake: int) -> int | None:
             raise Terminated
         pause = min(pause * 1.5, LONGEST_PAUSE)
     return None
+
+
+def _require_prepared(facts: dict[str, Any]) -> None:
+    """A sandbox that was cut off while it was made never comes to listen."""
+    if not facts.get("prepared"):
+        raise SystemFailure(
+            "The job's containers were not made to the end.", cause="`prepare` was cut off.", fix="Retry the job."
+        )
 
 
 def _started(stage: Stage) -> bool:

@@ -14,11 +14,11 @@ from executor.engine.endpoint import find_endpoint
 from executor.plan.entrypoint import command
 from executor.plan.model import CONTROL
 from executor.sandbox.environment_file import wrapped_entrypoint
+from executor.sandbox.loop import loop_command
 from executor.sandbox.state import save
 from executor.sandbox.workplace import engine_facts
 from executor.settings.model import DockerSettings
 from executor.stages.channel import Channel
-from executor.stages.loop import loop_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,11 @@ class BuildContainer:
         self.job = folder / "job"
         (self.job / "build").mkdir(parents=True)
         self.control = Channel.create(str(self.job / "build/ctl")).folder
-        facts = {"engine": engine_facts(self.engine.endpoint), "containers": {"build": self.name}}
+        facts = {
+            "engine": engine_facts(self.engine.endpoint),
+            "containers": {"build": self.name},
+            "prepared": True,
+        }
         save(str(self.job), facts)
         self._create(image, entrypoint, variables or {}, host_config or {})
 

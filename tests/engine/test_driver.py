@@ -195,6 +195,28 @@ def test_sigterm_at_any_moment_of_prepare(host: Host, pause: float) -> None:
     host.assert_nothing_left()
 
 
+def test_a_stage_of_a_half_made_sandbox_is_refused_at_once(host: Host) -> None:
+    """The runner never asks for one; nothing may wait for containers that nobody goes on making."""
+    calls = host.job()
+    assert calls.call("config").code == 0
+    prepare = calls.begin("prepare")
+    wait_until(lambda: list(host.state_dir.glob("jobs/*/build/ctl/status")))
+    prepare.kill()
+    prepare.communicate()
+    assert calls.run("true").code == 2
+    calls.end()
+
+
+def test_a_powershell_script_is_refused(host: Host) -> None:
+    calls = host.job().prepared()
+    script = calls.tmpdir / "script.ps1"
+    script.write_text("Write-Output 1")
+    refused = calls.call("run", str(script), "prepare_script")
+    assert refused.code == 2
+    assert 'shell = "bash"' in refused.text
+    calls.end()
+
+
 def test_what_crashes_leave_is_swept_by_a_later_job(host: Host) -> None:
     """The driver is killed at several moments, each time together with its runner, and no cleanup ever runs."""
     moments: list[Callable[[Calls], object]] = [

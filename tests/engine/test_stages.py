@@ -106,6 +106,15 @@ def test_a_script_that_handles_sigterm_is_heard_to_its_end(every_kind: BuildCont
     assert every_kind.codes() == [143]
 
 
+def test_a_program_that_handles_sigterm_outlives_its_shell_and_is_heard(every_kind: BuildContainer) -> None:
+    """The runner's wrapper ends at once; what it ran gets its time all the same, and nothing is left after it."""
+    handler = "trap 'sleep 1; echo saved; exit 0' TERM; while :; do sleep 0.1; done"
+    driver = every_kind.begun(f"trap 'exit 1' TERM; echo begun; : | sh -c \"{handler}\"; exit 0")
+    assert b"saved" in stop(driver)[1]
+    assert every_kind.codes() != [0]
+    assert every_kind.run("echo after")[0] == [0]
+
+
 def test_a_script_that_is_deaf_to_sigterm_is_killed(start: Start) -> None:
     container = start()
     driver = container.begun(f"trap '' TERM; {FOREVER}")

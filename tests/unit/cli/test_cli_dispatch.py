@@ -250,3 +250,11 @@ def test_an_error_in_one_line_and_in_paragraphs() -> None:
     assert ExecutorError("What.", **whole).paragraphs() == ["What. Cause.", "Fix."]
     assert ExecutorError("What.").paragraphs() == ["What."]
     assert ExecutorError("What.", fix="Fix.").one_line() == "What. Fix."
+
+
+def test_a_part_of_the_driver_that_is_missing_is_not_the_jobs_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "executor.cli.prepare", None)
+    assert cli.dispatch(["prepare"]) == 2
+    assert "ModuleNotFoundError" in capsys.readouterr().out

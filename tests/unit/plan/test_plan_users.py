@@ -71,3 +71,8 @@ def test_entrypoints_may_be_forbidden() -> None:
         "`entrypoint` of the image is ignored: this runner does not allow it.",
         "`entrypoint` of the service redis:7 is ignored: this runner does not allow it.",
     )
+
+
+def test_a_shell_that_the_containers_do_not_run() -> None:
+    with pytest.raises(OperatorError, match='shell = "pwsh"'):
+        plan(runner={"shell": "pwsh"})

@@ -215,7 +215,7 @@ def test_a_sweep_takes_a_bounded_share_and_marks_it_for_the_others(
     dead = [host.job(f"{number}-a", folder="/nowhere") for number in range(100, 130)]
     engine.labelled_things = {("volumes", STATE_LABEL): {"Volumes": None}}
     seen: list[list[str]] = []
-    monkeypatch.setattr(janitor, "end_job", lambda _: seen.append(dead_jobs(host.state)))
+    monkeypatch.setattr(janitor, "end_job", lambda *_: seen.append(dead_jobs(host.state)))
 
     sweep(host.state, engine.as_engine(), dead)
 

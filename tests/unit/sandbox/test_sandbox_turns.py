@@ -68,7 +68,9 @@ class Holder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._let_go.set()
+        # An event whose waiter was killed can never be set: it would wait for the dead to wake up.
+        if self.process.is_alive():
+            self._let_go.set()
         self.process.join(20)
 
     def let_go_after(self, seconds: float) -> None:

@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING
 
 from executor.plan.model import CONTROL
+from executor.sandbox.loop import SHELLS, loop_command
 from executor.stages.channel import Channel, NotListening
-from executor.stages.loop import SHELLS, loop_command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from executor.stages.loop import loop_command
+from executor.sandbox.loop import loop_command
 from tests.unit.engine.fake_server import answer
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ program. Files of the control folder, read-only for the container (FIFOs can be 
     ID.script   the stage's script; a stage whose script is gone does not run
     ID.out      FIFO: standard output of the stage
     ID.err      FIFO: standard error of the stage
+    ID.ending   the stage is being ended: what its shell leaves behind has its time, and is killed by who ends it
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ while read -r id <&8; do
   case $id in '' | *[!0-9-]*) continue ;; esac
   (exec "$shell" < "$control/$id.script" > "$control/$id.out" 2> "$control/$id.err" 8<&- 9>&-)
   code=$?
-  [ "$shared_processes" ] || sweep KILL "$baseline" $$
+  [ "$shared_processes" ] || [ -e "$control/$id.ending" ] || sweep KILL "$baseline" $$
   echo "$new_line$id $code" >&9
 done
 """
