@@ -5,11 +5,9 @@ On the hot path: what only a failure or a cancel needs is imported there.
 
 from __future__ import annotations
 
-import os
-import signal
-
 from executor.stages.channel import Channel, NotListening, Stage
 from executor.stages.relay import Relay
+from executor.stages.wake import wake_on_signals
 from executor.stages.words import is_ready
 
 TYPE_CHECKING = False
@@ -36,7 +34,7 @@ class StageRun:
 
     def run(self, script: str) -> int:
         """Run the script; see `run_stage`."""
-        wake = _wake_on_signals()
+        wake = wake_on_signals()
         self._end_leftovers()
         status = self.channel.open_status()
         stage = self.channel.new_stage(script)
@@ -55,7 +53,7 @@ class StageRun:
         except NotListening:
             from executor.stages.waking import start_when_listening
 
-            return start_when_listening(self, stage, wake)
+            return start_when_listening(self.job_folder, self.role, stage, wake)
 
     def _finish(self, stage: Stage, relay: Relay) -> int:
         code = relay.until_end(lambda: self._end(stage))
@@ -100,13 +98,3 @@ def remember_loop(job_folder: str, role: str, line: str) -> None:
             file.write(line)
     except OSError:
         return
-
-
-def _wake_on_signals() -> int:
-    """A descriptor that becomes readable when this process is told to stop."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    return reading

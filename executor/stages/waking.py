@@ -20,26 +20,25 @@ from executor.stages.relay import write_all
 if TYPE_CHECKING:
     from executor.engine.client import Engine
     from executor.stages.channel import Stage
-    from executor.stages.run import StageRun
 
 FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.1
 
 
-def start_when_listening(run: StageRun, stage: Stage, wake: int) -> int | None:
+def start_when_listening(job_folder: str, role: str, stage: Stage, wake: int) -> int | None:
     """Start `stage` as soon as the loop listens.
 
     Returns None once it is started, or the exit code of the container's own command where that ended without ever
     listening. `Terminated` when `wake` speaks first.
     """
-    facts = load(run.job_folder)
+    facts = load(job_folder)
     _require_prepared(facts)
-    engine, container = engine_of(facts), facts["containers"][run.role]
+    engine, container = engine_of(facts), facts["containers"][role]
     pause = FIRST_PAUSE
     while not _started(stage):
-        state = _state(engine, container, run.role)
+        state = _state(engine, container, role)
         if state["Status"] in ("exited", "dead"):
-            if _news(run, state):
+            if _news(f"{job_folder}/{role}", state):
                 return _tell_end(engine, container, state)
             engine.start_container(container).value()
             pause = FIRST_PAUSE
@@ -78,9 +77,8 @@ def _state(engine: Engine, container: str, role: str) -> dict[str, Any]:
         ) from None
 
 
-def _news(run: StageRun, state: dict[str, Any]) -> bool:
+def _news(folder: str, state: dict[str, Any]) -> bool:
     """Whether this end of a container that never listened has not been told yet."""
-    folder = f"{run.job_folder}/{run.role}"
     if os.path.exists(f"{folder}/loop"):
         return False
     told = f"{folder}/told-{state['StartedAt'].replace(':', '-')}"
