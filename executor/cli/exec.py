@@ -168,13 +168,15 @@ def _display(*, as_json: bool) -> Display:
 
 def _show_list(local: LocalPipeline, *, as_json: bool) -> None:
     from executor.pipeline.local import listing
+    from executor.pipeline.local.preview import with_expanded_images
     from executor.pipeline.local.words import Words
 
+    pipeline = with_expanded_images(local)
     if as_json:
-        terminal.show(json.dumps(listing.list_json(local.pipeline), indent=2))
+        terminal.show(json.dumps(listing.list_json(pipeline), indent=2))
         return
     words = Words()
-    for line in (*local.pipeline.remarks, *listing.list_lines(local.pipeline)):
+    for line in (*local.pipeline.remarks, *listing.list_lines(pipeline)):
         terminal.show(words.printable(line))
 
 

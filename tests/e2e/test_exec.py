@@ -461,6 +461,11 @@ class TestCalls:
         listed = json.loads(project.exec("--list", "--json").stdout)
         assert listed["jobs"][0]["name"] == "test:ai-ml"
 
+    def test_the_list_shows_the_images_that_jobs_would_get(self, project: Project) -> None:
+        project.commit("variables: {TAG: '12'}\na:\n  variables: {OF: debian}\n  image: $OF:$TAG\n  script: ['true']\n")
+        assert project.exec("--list").stdout.splitlines()[1].split()[-1] == "debian:12"
+        assert json.loads(project.exec("--list", "--json").stdout)["jobs"][0]["image"] == "debian:12"
+
     def test_json_alone_is_on_standard_output(self, project: Project) -> None:
         project.commit(self.PIPELINE)
         done = project.exec("--json")
