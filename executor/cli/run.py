@@ -43,12 +43,19 @@ def main(arguments: list[str]) -> int:
     note_stage(folder, stage)
     code = _run_beside_services(folder, role, script)
     if code and role == BUILD:
-        from executor.stages.service_deaths import tell_dead_services
-
-        tell_dead_services(folder)
+        _tell_reasons(folder, script, code)
     if os.path.exists(f"{folder}/keep"):
         _keep_if_wanted(folder, stage, code, options)
     return SUCCESS if code == 0 else report_build_exit_code(code)
+
+
+def _tell_reasons(folder: str, script: str, code: int) -> None:
+    """What may be behind a failure of the job's own script."""
+    from executor.stages.service_deaths import tell_dead_services
+    from executor.stages.unfit_shell import tell_unfit_shell
+
+    tell_unfit_shell(folder, script, code)
+    tell_dead_services(folder)
 
 
 def _run_beside_services(folder: str, role: str, script: str) -> int:

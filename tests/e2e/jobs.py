@@ -43,7 +43,7 @@ class Job:
     """A job with defaults that suit most tests: no sources, `debian:12`, a project of its own.
 
     `timeout` in seconds. `image` and `services` are names, or objects as GitLab sends them. `dependencies` are finished
-    jobs whose archive is downloaded.
+    jobs whose archive is downloaded. `hooks` are by name, `extra_steps` are named scripts after the main one.
     """
 
     script: list[str]
@@ -59,6 +59,8 @@ class Job:
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     cache: list[dict[str, Any]] = field(default_factory=list)
     dependencies: list[JobRecord] = field(default_factory=list)
+    hooks: dict[str, list[str]] = field(default_factory=dict)
+    extra_steps: dict[str, list[str]] = field(default_factory=dict)
     id: int = field(default_factory=unique_number)
 
     def __post_init__(self) -> None:
@@ -85,6 +87,7 @@ class Job:
             "artifacts": [_artifact(entry) for entry in self.artifacts],
             "cache": [{"policy": "pull-push", "when": "on_success", **entry} for entry in self.cache],
             "credentials": [],
+            "hooks": [{"name": name, "script": script} for name, script in self.hooks.items()],
             "dependencies": [dependency.as_dependency() for dependency in self.dependencies],
             "features": {
                 "trace_sections": True,
@@ -135,7 +138,11 @@ class Job:
         ]
 
     def _steps(self) -> list[dict[str, Any]]:
-        steps = [{"name": "script", "script": self.script, "when": "on_success", "allow_failure": False}]
+        scripts = {"script": self.script, **self.extra_steps}
+        steps = [
+            {"name": name, "script": script, "when": "on_success", "allow_failure": False}
+            for name, script in scripts.items()
+        ]
         if self.after_script:
             steps.append({"name": "after_script", "script": self.after_script, "when": "always", "allow_failure": True})
         return [{**step, "timeout": self.timeout} for step in steps]
