@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 DRIVER = ("config", "prepare", "run", "cleanup")
 # Of these the runner parses or hides standard output, and shows standard error.
 OUTPUT_UNSEEN = ("config", "cleanup")
-COMMANDS = ("exec", "plan", "ps", "logs", "shell", "gc")
+# `used` is not for people: `exec` calls it before `cleanup`.
+COMMANDS = ("exec", "plan", "ps", "logs", "shell", "gc", "used")
 
 
 def main() -> None:

@@ -466,6 +466,12 @@ class TestCalls:
         assert project.exec("--list").stdout.splitlines()[1].split()[-1] == "debian:12"
         assert json.loads(project.exec("--list", "--json").stdout)["jobs"][0]["image"] == "debian:12"
 
+    def test_the_cpu_that_a_job_used(self, project: Project) -> None:
+        """A load of a second, beside what starting the containers takes."""
+        project.commit("a:\n  image: debian:12\n  script: [\"timeout 1 sh -c 'while :; do :; done' || true\"]\n")
+        job = json.loads(project.exec("--json").stdout)["jobs"][0]
+        assert 0.5 < job["cpu_seconds"] < 3
+
     def test_json_alone_is_on_standard_output(self, project: Project) -> None:
         project.commit(self.PIPELINE)
         done = project.exec("--json")

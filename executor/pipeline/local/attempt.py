@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BUILD_FAILURE, SYSTEM_FAILURE = 1, 2
 CLEANUP_SECONDS = 300.0
+USED_SECONDS = 10.0
 # The name under which `run` gets the step called "script".
 DRIVER_STAGES = {"step_script": "build_script"}
 
@@ -85,6 +86,14 @@ class Attempt:
         _write_private(path, script, 0o700)
         self._exit_code_file.unlink(missing_ok=True)
         self._raise_for(self._call(["run", str(path), DRIVER_STAGES.get(stage, stage)], should_stop), stage)
+
+    def cpu_seconds(self) -> float | None:
+        """What the job's containers have used so far; None where the driver cannot tell, which fails nothing."""
+        ended = self._call(["used"], Limit(USED_SECONDS).reason, keep_output=True)
+        try:
+            return float(json.loads(ended.output)["cpu_seconds"])
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def close(self) -> None:
         """cleanup_exec, then the end of TMPDIR. Nothing interrupts it but its own time limit."""

@@ -85,7 +85,8 @@ class _Run:
         self._log.say(f"Running {self._job.name} with executor exec")
         try:
             hooks = Hooks(script_failed=self._script_failed)
-            failure = JobTry(self._request, self._context, self._slot, self._log, hooks).run()
+            one_try = JobTry(self._request, self._context, self._slot, self._log, hooks)
+            failure = one_try.run()
             failure = in_words(failure, self._request.timeout) if failure else None
             self._keep_artifacts()
             self._say_end(failure)
@@ -97,6 +98,7 @@ class _Run:
             failure=failure,
             command=self._failed_command(failure),
             cache=self._cache_facts(),
+            cpu_seconds=one_try.cpu_seconds,
             log=self._log.path,
             dotenv=artifacts.read_dotenv(self._exchange / artifacts.DOTENV),
             archive=self._archive(),

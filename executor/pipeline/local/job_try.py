@@ -44,6 +44,7 @@ class JobTry:
         self._log = log
         self._hooks = hooks
         self._clock = JobClock(context.control, request.timeout)
+        self.cpu_seconds: float | None = None
 
     def run(self) -> Failure | None:
         """Why the job failed, or None. Containers and TMPDIR are gone afterwards, whatever happened."""
@@ -57,6 +58,7 @@ class JobTry:
         except StageFailed as error:
             return error.failure
         finally:
+            self.cpu_seconds = attempt.cpu_seconds()
             attempt.close()
 
     def _prepared(self) -> Attempt:

@@ -62,7 +62,10 @@ class FailedCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """What became of one job. `seconds` of wall-clock time over all attempts; `note` says why it did not run."""
+    """What became of one job. `seconds` of wall-clock time over all attempts; `note` says why it did not run.
+
+    `cpu_seconds` are those of the last attempt's containers, None where they are not known.
+    """
 
     job: PipelineJob
     status: Status
@@ -70,6 +73,7 @@ class JobResult:
     failure: Failure | None = None
     command: FailedCommand | None = None
     cache: str = ""
+    cpu_seconds: float | None = None
     log: Path | None = None
     tries: int = 1
     note: str = ""

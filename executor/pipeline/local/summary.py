@@ -30,10 +30,15 @@ class Line:
 def summary_lines(results: Sequence[JobResult], seconds: float, root: Path) -> list[Line]:
     """The table with what to know of each failed job below its line, then the totals."""
     columns = [
+        ("Stage", [result.job.stage for result in results]),
         ("Job", [result.job.name for result in results]),
         ("Result", [RESULTS[result.status] for result in results]),
     ]
     columns.append(("Time", [duration(result.seconds) if result.seconds else "" for result in results]))
+    if any(result.cpu_seconds is not None for result in results):
+        columns.append(
+            ("CPU", ["" if result.cpu_seconds is None else duration(result.cpu_seconds) for result in results])
+        )
     if any(result.cache for result in results):
         columns.append(("Cache", [result.cache for result in results]))
     header, *rows = aligned(columns)
@@ -66,6 +71,7 @@ def _job_as_json(result: JobResult, root: Path) -> dict[str, Any]:
         "stage": result.job.stage,
         "result": result.status,
         "seconds": round(result.seconds, 3),
+        "cpu_seconds": result.cpu_seconds,
         "tries": result.tries if result.log else 0,
         "exit_code": failure.exit_code if failure else None,
         "reason": failure.reason if failure else None,

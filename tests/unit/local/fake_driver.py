@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from executor.pipeline.local.model import JobResult
     from executor.pipeline.model import PipelineJob
 
+# `used` is no call of a runner and is not written down; the file of that name is its answer.
 # `prepare-exit` holds the exit codes of the next prepares, one a line; a stage's file of that name ends the stage.
 DRIVER = """#!/bin/bash
 here=@HERE@
 phase=$1; shift 3
+if [ $phase = used ]; then cat $here/used 2> /dev/null; exit; fi
 echo "$phase $2" | sed 's/ $//' >> $here/calls
 case $phase in
   config) cat $here/config.json ;;

@@ -38,6 +38,16 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
 class TestCalls:
     """Section 1 of the runner's protocol."""
 
+    @pytest.mark.parametrize(
+        ("answer", "seconds"), [('{"version": 1, "cpu_seconds": 1.25}', 1.25), ("", None), ("{}", None), ("[1", None)]
+    )
+    def test_what_the_containers_used_is_asked_before_they_go(
+        self, driver: FakeDriver, answer: str, seconds: float | None
+    ) -> None:
+        (driver.here / "used").write_text(answer)
+        result = driver.run(make_job())
+        assert (result.status, result.cpu_seconds) == ("passed", seconds)
+
     def test_a_plain_job_makes_seven_calls(self, driver: FakeDriver) -> None:
         assert driver.run(make_job()).status == "passed"
         assert driver.calls == FEWEST

@@ -226,22 +226,22 @@ class TestSummary:
         )
         assert self.lines(
             tmp_path,
-            result("test:frontend", "passed", seconds=8.4, cache="hit"),
+            result("test:frontend", "passed", seconds=8.4, cache="hit", cpu_seconds=11.2),
             failed,
             result("deploy", "skipped", note="test:ai-ml failed"),
         ) == [
-            "Job             Result    Time     Cache",
-            "test:frontend   passed    8.4 s    hit",
-            "test:ai-ml      failed    14.0 s   miss",
+            "Stage   Job             Result    Time     CPU      Cache",
+            "test    test:frontend   passed    8.4 s    11.2 s   hit",
+            "test    test:ai-ml      failed    14.0 s            miss",
             "  exit 1 in `pytest -q` (line 42 of .gitlab-ci.yml). Log: .executor/logs/test-ai-ml.log",
             "  Enter it: executor exec test:ai-ml --shell-on-failure",
-            "deploy          not run",
+            "test    deploy          not run",
             "  test:ai-ml failed",
             "1 of 3 failed, 1 not run. 31.8 s.",
         ]
 
     def test_no_column_without_anything_in_it(self, tmp_path: Path) -> None:
-        assert self.lines(tmp_path, result("a", "passed", seconds=1))[0] == "Job   Result   Time"
+        assert self.lines(tmp_path, result("a", "passed", seconds=1))[0] == "Stage   Job   Result   Time"
 
     def test_a_name_for_the_shell_is_quoted(self, tmp_path: Path) -> None:
         lines = self.lines(tmp_path, result("a: [b, c]", "failed", failure=self.FAILURE))
@@ -285,6 +285,7 @@ class TestSummary:
                 "stage": "test",
                 "result": "failed",
                 "seconds": 1.235,
+                "cpu_seconds": None,
                 "tries": 1,
                 "exit_code": 1,
                 "reason": "script_failure",
