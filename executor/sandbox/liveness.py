@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 RUNNER = "gitlab-runner"
+FIRST_PROCESS = 1
+NOBODY = 0
 
 # How long a job may take to be prepared and cleaned up, beyond the time that GitLab gives it.
 AROUND_SECONDS = 3600
@@ -48,14 +50,17 @@ def lives(claim: Mapping[str, Any]) -> bool:
 
 
 def _runner_above(caller: int) -> int:
-    """The gitlab-runner that is our ancestor, else the caller itself: a wrapper script ends with its call."""
+    """The gitlab-runner that is our ancestor, else the caller itself: a wrapper script ends with its call.
+
+    `NOBODY` where the kernel gave us to the first process, as the caller is gone: that one would live for ever.
+    """
     pid = caller
-    while pid > 1:
+    while pid >= FIRST_PROCESS:
         name, parent = _name_and_parent(pid)
         if name.startswith(RUNNER):
             return pid
         pid = parent
-    return caller
+    return NOBODY if caller == FIRST_PROCESS else caller
 
 
 def _name_and_parent(pid: int) -> tuple[str, int]:

@@ -137,3 +137,11 @@ def test_a_name_with_brackets_and_blanks_is_no_trap(tmp_path: Path) -> None:
         assert claim["pid"] == odd.pid
         assert lives(claim)
         odd.kill()
+
+
+def test_a_driver_whose_runner_was_killed_before_it_claimed_belongs_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert not lives(claim_of_caller())
