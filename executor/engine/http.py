@@ -7,7 +7,9 @@ all of them, then read each reply.
 from __future__ import annotations
 
 import json
+import select
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 from executor.errors import SystemFailure
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from executor.engine.endpoint import Endpoint
 
 REPLY_SECONDS = 120.0
+
+# An Engine at work may leave an answer open for long, but one that says nothing to a ping either is not at work.
+PATIENCE_SECONDS = 5.0
 
 
 class Broken(SystemFailure):
@@ -130,12 +135,30 @@ def _size(text: str, base: int) -> int:
 class Pending:
     """A request that is under way."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, endpoint: Endpoint, connection: socket.socket, seconds: float | None) -> None:
+        self._endpoint = endpoint
         self._connection = connection
+        self._deadline = time.monotonic() + seconds if seconds is not None else float("inf")
 
     def reply(self) -> Reply:
-        """Wait for the answer."""
+        """Wait for the answer, while the Engine answers at all."""
+        while not self._arrives():
+            if time.monotonic() >= self._deadline or not _answers(self._endpoint):
+                self._connection.close()
+                raise Broken("no answer in time")
         return Reply(self._connection)
+
+    def _arrives(self) -> bool:
+        seconds = min(PATIENCE_SECONDS, max(0.0, self._deadline - time.monotonic()))
+        return bool(select.select([self._connection], [], [], seconds)[0])
+
+
+def _answers(endpoint: Endpoint) -> bool:
+    try:
+        send(endpoint, "GET", "/_ping", seconds=PATIENCE_SECONDS).reply().close()
+    except SystemFailure:
+        return False
+    return True
 
 
 def send(
@@ -161,4 +184,4 @@ def send(
         connection.sendall(head.encode() + b"\r\n" + data)
     except OSError as error:
         raise Broken(error.strerror or "connection lost") from None
-    return Pending(connection)
+    return Pending(endpoint, connection, seconds)

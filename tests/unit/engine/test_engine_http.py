@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from executor.engine import http
 from executor.engine.client import Engine, EngineError
 from executor.engine.http import Broken, send
 from tests.unit.engine.fake_server import answer, chunked
@@ -89,6 +90,23 @@ def test_a_server_that_says_nothing_is_given_up(serve: Serve) -> None:
         Engine(serve(None).endpoint).ask("GET", "/x", seconds=0.1).value()
 
     assert time.monotonic() - began < 2
+
+
+def test_an_engine_that_answers_no_ping_either_is_given_up_soon(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PATIENCE_SECONDS", 0.1)
+    began = time.monotonic()
+    with pytest.raises(Broken, match="no answer in time"):
+        Engine(serve(None, None).endpoint).ask("GET", "/x").value()
+    assert time.monotonic() - began < 5
+
+
+def test_an_engine_that_answers_pings_gets_its_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PATIENCE_SECONDS", 0.1)
+    server = serve(None, *[answer(200)] * 100)
+    with pytest.raises(Broken, match="no answer in time"):
+        Engine(server.endpoint).ask("GET", "/x", seconds=1).value()
+    pings = [request for request in server.requests if request.startswith(b"GET /_ping ")]
+    assert len(pings) >= 3
 
 
 def test_a_server_that_stops_in_the_middle_is_given_up(serve: Serve) -> None:
