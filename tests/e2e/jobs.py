@@ -55,6 +55,7 @@ class Job:
     project: str = ""
     ref: str = "main"
     sha: str = "0" * 40
+    depth: int = 20
     timeout: int = 120
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     cache: list[dict[str, Any]] = field(default_factory=list)
@@ -115,7 +116,7 @@ class Job:
             "before_sha": "0" * 40,
             "ref_type": "branch",
             "refspecs": [f"+refs/heads/{self.ref}:refs/remotes/origin/{self.ref}"],
-            "depth": 20,
+            "depth": self.depth,
             "protected": False,
         }
 
