@@ -41,6 +41,10 @@ def main(arguments: list[str]) -> int:
         )
     folder = job_folder()
     note_stage(folder, stage)
+    if role == BUILD and os.path.exists(f"{folder}/handover"):
+        from executor.stages.handover import hand_over_sources
+
+        hand_over_sources(folder)
     code = _run_beside_services(folder, role, script)
     if code and role == BUILD:
         _tell_reasons(folder, script, code)

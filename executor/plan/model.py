@@ -124,11 +124,23 @@ class NetworkPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Handover:
+    """The project folder that becomes the build container's user's, and `mark`, a file whose owner tells who that is.
+
+    Both are paths in the containers; any user may write in the folder of `mark`.
+    """
+
+    project_dir: str
+    mark: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that one job needs. `key` names the job on this host: in names, labels and the state folder.
 
     `keep_volumes` leaves anonymous volumes behind when containers go. `keep_seconds` is how long they all stay after a
-    failure. `service_logs` shows in the job log what services write. `rule` names the policy that held, "" for none.
+    failure. `service_logs` shows in the job log what services write. `handover` None leaves the sources open to all
+    users. `rule` names the policy that held, "" for none.
     `warnings` are one-liners for the job log.
     """
 
@@ -142,5 +154,6 @@ class Plan:
     keep_volumes: bool = False
     keep_seconds: int = 0
     service_logs: bool = False
+    handover: Handover | None = None
     rule: str = ""
     warnings: tuple[str, ...] = ()

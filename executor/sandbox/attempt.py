@@ -15,6 +15,7 @@ from executor.engine.client import Engine
 from executor.engine.endpoint import find_endpoint
 from executor.errors import OperatorError
 from executor.sandbox.folders import BuildsFolder, passing_work
+from executor.sandbox.handover import ask_for_handover
 from executor.sandbox.host import builds_base, claim_builds, describe_host, new_key
 from executor.sandbox.keeping import ask_to_keep
 from executor.sandbox.liveness import claim_of_caller
@@ -58,6 +59,8 @@ class Attempt:
         )
         if plan.keep_seconds:
             ask_to_keep(self.folder, plan.keep_seconds)
+        if plan.handover:
+            ask_for_handover(self.folder, plan.handover)
 
 
 def begin(context: Context) -> Attempt:

@@ -101,7 +101,8 @@ class Sandbox:
 
     def _loop(self, plan: ContainerPlan) -> str:
         if plan is self._plan.helper:
-            return opening_command(plan.mounts) + loop_command(umask=HELPER_UMASK)
+            umask = "" if self._plan.handover else HELPER_UMASK
+            return opening_command(plan.mounts) + loop_command(umask=umask)
         return loop_command(shared_processes=bool(plan.host_config.get("PidMode")))
 
     def _create_service(self, service: ServicePlan) -> tuple[ServicePlan, Answer]:
