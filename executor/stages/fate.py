@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 KILLED = 137
 END_SECONDS = 2.0
 
+# A container that is removed alive is killed first: for a moment the Engine knows of both.
+BEING_REMOVED = ("removing", "dead")
+
 
 def exit_code_of_dead_container(job_folder: str, role: str) -> int:
     """Say in the job log why the container died; the exit code for the stage.
@@ -37,9 +40,10 @@ def _last_state(engine: Engine, container: str) -> dict[str, Any]:
     """The Engine's last word on the container, which may take it a moment; empty where it is gone."""
     try:
         _wait_until_ended(engine, container)
-        return dict(engine.inspect_container(container).value()["State"])
+        state = dict(engine.inspect_container(container).value()["State"])
     except EngineError:
         return {}
+    return {} if state["Status"] in BEING_REMOVED else state
 
 
 def _wait_until_ended(engine: Engine, container: str) -> None:
