@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         from executor.stages.handover import hand_over_sources
 
         hand_over_sources(folder)
-    code = _run_beside_services(folder, role, script)
+    code = _run_in_attempts(folder, role, script)
     if code and role == BUILD:
         _tell_reasons(folder, script, code)
     if os.path.exists(f"{folder}/keep"):
@@ -60,6 +60,15 @@ def _tell_reasons(folder: str, script: str, code: int) -> None:
 
     tell_unfit_shell(folder, script, code)
     tell_dead_services(folder)
+
+
+def _run_in_attempts(folder: str, role: str, script: str) -> int:
+    """Run the stage, again where its container vanished and the job asks for that."""
+    if not os.path.exists(f"{folder}/attempts"):
+        return _run_beside_services(folder, role, script)
+    from executor.stages.attempts import run_in_attempts
+
+    return run_in_attempts(folder, lambda: _run_beside_services(folder, role, script))
 
 
 def _run_beside_services(folder: str, role: str, script: str) -> int:

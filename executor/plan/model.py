@@ -140,8 +140,8 @@ class Plan:
 
     `keep_volumes` leaves anonymous volumes behind when containers go. `keep_seconds` is how long they all stay after a
     failure. `service_logs` shows in the job log what services write. `handover` None leaves the sources open to all
-    users. `rule` names the policy that held, "" for none.
-    `warnings` are one-liners for the job log.
+    users. `attempts` is how often a stage is run whose container vanished. `rule` names the policy that held, "" for
+    none. `warnings` are one-liners for the job log.
     """
 
     key: str
@@ -155,5 +155,6 @@ class Plan:
     keep_seconds: int = 0
     service_logs: bool = False
     handover: Handover | None = None
+    attempts: int = 1
     rule: str = ""
     warnings: tuple[str, ...] = ()

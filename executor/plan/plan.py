@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from executor.errors import OperatorError
 from executor.plan import naming
+from executor.plan.attempts import stage_attempts
 from executor.plan.handover import plan_handover
 from executor.plan.host_config import check_isolation, job_host_config, seccomp_profile
 from executor.plan.images import build_image, helper_image
@@ -55,6 +56,7 @@ def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
         keep_volumes=settings.docker.volume_keep,
         keep_seconds=keep_seconds(request),
         service_logs=bool(services) and shows_service_logs(request),
+        attempts=stage_attempts(request),
         handover=plan_handover(request),
         rule=request.rule.name if request.rule else "",
         warnings=tuple(dict.fromkeys(request.warnings)),

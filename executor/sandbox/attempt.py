@@ -19,6 +19,7 @@ from executor.sandbox.handover import ask_for_handover
 from executor.sandbox.host import builds_base, claim_builds, describe_host, new_key
 from executor.sandbox.keeping import ask_to_keep
 from executor.sandbox.liveness import claim_of_caller
+from executor.sandbox.second_life import allow_attempts
 from executor.sandbox.state import create_job_folder, linked_folder, load, save
 from executor.sandbox.workplace import engine_facts
 from executor.settings.folders import state_dir
@@ -59,6 +60,8 @@ class Attempt:
         )
         if plan.keep_seconds:
             ask_to_keep(self.folder, plan.keep_seconds)
+        if plan.attempts > 1:
+            allow_attempts(self.folder, plan.attempts)
         if plan.handover:
             ask_for_handover(self.folder, plan.handover)
 

@@ -15,6 +15,7 @@ from executor.sandbox.environment_file import wrapped_entrypoint
 from executor.sandbox.loop import loop_command
 from executor.sandbox.open_volumes import opening_command
 from executor.sandbox.payload import container_body, volume_body
+from executor.sandbox.second_life import remember_container
 from executor.sandbox.service_names import LOOPBACK, needs_hosts_files, with_hosts
 from executor.sandbox.services import Waiting, find_addresses, tcp_ports, wait_for_services
 from executor.terminal import log, log_warning
@@ -97,6 +98,8 @@ class Sandbox:
         if plan is self._plan.build and any(entrypoint):
             override = wrapped_entrypoint(f"{self._job_folder}/{plan.role}/ctl", entrypoint, self._variables)
         body = container_body(plan, image, entrypoint=override, command=words)
+        if self._plan.attempts > 1:
+            remember_container(self._job_folder, plan.role, plan.name, plan.image.platform, body)
         return self._engine.create_container(plan.name, body, platform=plan.image.platform)
 
     def _loop(self, plan: ContainerPlan) -> str:
