@@ -12,9 +12,11 @@ from executor.engine import http
 from executor.errors import SystemFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from executor.engine.endpoint import Endpoint
+
+OTHER_PLATFORM = "does not match the specified platform"
 
 
 class EngineError(SystemFailure):
@@ -51,6 +53,23 @@ class Answer:
         self._pending.reply().body()
 
 
+class Creation(Answer):
+    """The answer to a container's creation, asked for again without a platform where the image has another."""
+
+    def __init__(self, pending: http.Pending, again: Callable[[], Answer]) -> None:
+        super().__init__(pending)
+        self._again = again
+
+    def value(self) -> Any:
+        """As of every answer. The runner's own executor takes an image that is here, whatever its platform."""
+        try:
+            return super().value()
+        except EngineError as error:
+            if OTHER_PLATFORM not in error.message:
+                raise
+            return self._again().value()
+
+
 class Engine:
     """One Engine. Every call opens a connection of its own, so calls may overlap: `ask` all, then take the values."""
 
@@ -67,8 +86,11 @@ class Engine:
 
     def create_container(self, name: str, body: dict[str, Any], *, platform: str = "") -> Answer:
         """POST /containers/create; the value's `Id` names the container."""
-        suffix = f"&platform={quote(platform)}" if platform else ""
-        return self.ask("POST", f"/containers/create?name={quote(name)}{suffix}", body)
+        path = f"/containers/create?name={quote(name)}"
+        if not platform:
+            return self.ask("POST", path, body)
+        pending = http.send(self.endpoint, "POST", f"{path}&platform={quote(platform)}", body)
+        return Creation(pending, lambda: self.ask("POST", path, body))
 
     def start_container(self, container: str) -> Answer:
         """POST /containers/ID/start."""

@@ -100,7 +100,10 @@ def _platform(request: Request, name: str, written: str) -> str:
     except ValueError as error:
         raise JobError(f"The platform of image {name!r} makes no sense: {error}.") from None
     if platform.split("/")[:2] != request.host.platform.split("/")[:2]:
-        request.warn(f"{name} is asked for {platform} on a {request.host.platform} host: it runs only under emulation.")
+        request.warn(
+            f"{name} is asked for {platform} on a {request.host.platform} host: it runs only under emulation. "
+            "Where the host has it for another platform and does not pull it, it is taken as it is."
+        )
     return platform
 
 

@@ -43,7 +43,7 @@ def _last_state(engine: Engine, container: str) -> dict[str, Any]:
         state = dict(engine.inspect_container(container).value()["State"])
     except EngineError:
         return {}
-    return {} if state["Status"] in BEING_REMOVED else state
+    return {} if state.get("Status") in BEING_REMOVED else state
 
 
 def _wait_until_ended(engine: Engine, container: str) -> None:

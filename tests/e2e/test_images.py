@@ -158,3 +158,10 @@ def test_an_image_without_a_shell_says_so(runner: GitLabRunner, image: ImageChec
     assert "virida-executor/test-noshell" in record.trace
     assert "shell" in record.trace.lower().replace("test-noshell", "")
     assert "Will be retried" not in record.trace
+
+
+def test_an_image_that_is_here_for_another_platform_is_taken_with_a_warning(runner: GitLabRunner) -> None:
+    other = {"name": "debian:12", "executor_opts": {"docker": {"platform": "linux/s390x"}}}
+    record = runner.run(Job(script=["echo in"], image=other))
+    assert record.outcome == ("success", None, None), record.trace
+    assert "asked for linux/s390x" in record.trace

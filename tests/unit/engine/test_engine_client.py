@@ -118,3 +118,22 @@ def test_labelled_asks_for_exactly_one_label(serve: Serve) -> None:
         'GET /containers/json?all=1&filters={"label": ["job=\\"1\\"&x"]} HTTP/1.1',
         'GET /volumes?filters={"label": ["job"]} HTTP/1.1',
     ]
+
+
+def test_an_image_that_is_here_for_another_platform_is_taken(serve: Serve) -> None:
+    refusal = answer(404, {"message": "image was found but does not match the specified platform: wanted linux/arm64"})
+    server = serve(refusal, answer(201, {"Id": "abc"}))
+
+    created = Engine(server.endpoint).create_container("name", {"Image": "x"}, platform="linux/arm64")
+
+    assert created.value() == {"Id": "abc"}
+    first, second = (request.partition(b" HTTP")[0] for request in server.requests)
+    assert first == b"POST /containers/create?name=name&platform=linux/arm64"
+    assert second == b"POST /containers/create?name=name"
+
+
+def test_an_image_that_is_not_here_is_asked_for_once(serve: Serve) -> None:
+    server = serve(answer(404, {"message": "No such image: x"}))
+    with pytest.raises(EngineError, match="No such image"):
+        Engine(server.endpoint).create_container("name", {"Image": "x"}, platform="linux/arm64").value()
+    assert len(server.requests) == 1
