@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # The helper's files belong to root, the build container's user may be another: git would call that dubious.
 SAFE_DIRECTORY = ("GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
 
+# Scripts ask for it. gitlab-runner believes that a custom executor's jobs share their environment.
+DISPOSABLE = ("CI_DISPOSABLE_ENVIRONMENT=true",)
 
 SHELLS = ("", "bash", "sh")
 
@@ -87,7 +89,7 @@ def _helper(request: Request, mounts: Mounts) -> ContainerPlan:
         name=naming.container_name(request, naming.GITLAB_TYPES[HELPER]),
         image=helper_image(request),
         labels=naming.container_labels(request, HELPER),
-        environment=SAFE_DIRECTORY,
+        environment=SAFE_DIRECTORY + DISPOSABLE,
         mounts=mounts.helper,
         seccomp_profile=seccomp_profile(request.docker.security_opt),
         host_config=job_host_config(request, HELPER, ""),
@@ -102,7 +104,7 @@ def _build(request: Request, mounts: Mounts) -> ContainerPlan:
         name=naming.container_name(request, naming.GITLAB_TYPES[BUILD]),
         image=build_image(request),
         labels=naming.container_labels(request, BUILD),
-        environment=SAFE_DIRECTORY,
+        environment=SAFE_DIRECTORY + DISPOSABLE,
         user=build_user(request),
         entrypoint=effective_entrypoint(request, request.job.image, "image"),
         mounts=mounts.build,

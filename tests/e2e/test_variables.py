@@ -91,3 +91,8 @@ def test_a_forged_job_number_changes_nothing_on_the_host(runner: GitLabRunner) -
     record = runner.run(Job(script=["echo $CI_JOB_ID"], variables=forged))
     assert record.outcome == ("success", None, None)
     assert not list(runner.settings.folder.rglob("*forged*"))
+
+
+def test_the_environment_is_told_to_be_disposable(runner: GitLabRunner) -> None:
+    record = runner.run(Job(script=[marked("echo $CI_DISPOSABLE_ENVIRONMENT")]))
+    assert between(record.section("step_script")) == "true\n"
