@@ -16,21 +16,22 @@ import pytest
 from docker.errors import APIError
 
 from tests.e2e.jobs import Job, JobRecord, unique_number
+from tests.e2e.repositories import make_repository
 from tests.e2e.runner import driver_processes, left_of, when_settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.conftest import StartRunner
-    from tests.e2e.runner import GitLabRunner
+    from tests.e2e.repositories import make_repository
+from tests.e2e.runner import GitLabRunner
 
 pytestmark = pytest.mark.runner
 
-_JOBS = int(os.environ.get("CHAOS_JOBS", "24"))
+_JOBS = int(os.environ.get("CHAOS_JOBS", "20"))
 _SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 _JOB_LABEL = "com.gitlab.gitlab-runner.job.id"
 _CONCURRENCY = 4
-_PROJECTS = [unique_number() for _ in range(3)]
 
 # After this many jobs have begun, the runner is killed once.
 _JOBS_A_RUNNER = 10
@@ -42,14 +43,17 @@ _VICTIMS = ("driver", "driver", "killed container", "removed container", "")
 _A_WHILE_AGO = 120.0
 
 
-def test_nothing_is_left_after_random_deaths_and_no_later_job_is_harmed(start_runner: StartRunner) -> None:
+def test_nothing_is_left_after_random_deaths_and_no_later_job_is_harmed(
+    start_runner: StartRunner, repositories: Path
+) -> None:
+    projects = [_project(repositories) for _ in range(3)]
     runner = start_runner(concurrency=_CONCURRENCY)
     chaos = Chaos(runner, random.Random(_SEED))
-    chaos.run([runner.submit(_job(number)) for number in range(_JOBS)])
+    chaos.run([runner.submit(_job(number, *projects[number % 3])) for number in range(_JOBS)])
     print(chaos.report())
     runner.records.clear()
     _pass_time(runner.settings.state_dir)
-    later = [runner.submit(_job(number)) for number in range(2 * _CONCURRENCY)]
+    later = [runner.submit(_job(number, *projects[number % 3])) for number in range(2 * _CONCURRENCY)]
     assert [record.wait().outcome for record in later] == [("success", None, None)] * len(later), chaos.report()
     assert chaos.harmed_without_a_hit() == [], chaos.report()
     assert when_settled(runner.settings, lambda: _left(runner, [*chaos.records, *later])) == [], chaos.report()
@@ -72,7 +76,7 @@ class Chaos:
         deadline = time.monotonic() + 60 + 5 * len(records)
         while waiting := self._unfinished():
             assert time.monotonic() < deadline, f"{self.report()}\n{waiting[0].trace}"
-            time.sleep(self.dice.uniform(0.1, 0.9))
+            time.sleep(self.dice.uniform(0.2, 1.2))
             self._strike()
 
     def harmed_without_a_hit(self) -> list[str]:
@@ -134,14 +138,27 @@ class Chaos:
             self.hits.add(job)
 
 
-def _job(number: int) -> Job:
-    """Jobs of a few projects, so that they take over each other's folders; some have a service."""
+def _project(repositories: Path) -> tuple[str, str]:
+    """A project's path and the commit that its jobs check out."""
+    project = f"virida/chaos{unique_number()}"
+    return project, make_repository(repositories, project, {"README.md": "demo\n"})
+
+
+def _job(number: int, project: str, sha: str) -> Job:
+    """Jobs take over the sources of each other, dead or alive, and none may meet another there. Some have a service."""
     service = {"name": "debian:12", "alias": "beside", "command": ["sleep", "300"]}
     return Job(
-        script=["echo started; sleep 1 & wait", "mkdir -p kept; echo $CI_JOB_ID > kept/job"],
+        script=[
+            "test ! -e owner; echo $CI_JOB_ID > owner",
+            "sleep 1 & wait",
+            'test "$(cat owner)" = $CI_JOB_ID; test "$(cat README.md)" = demo',
+            "mkdir -p kept; echo $CI_JOB_ID > kept/job",
+        ],
         after_script=["sleep 0.3"],
         services=[service] if number % 3 == 0 else [],
-        project=f"virida/chaos{_PROJECTS[number % len(_PROJECTS)]}",
+        project=project,
+        sha=sha,
+        git_strategy="fetch",
         cache=[{"key": "kept", "paths": ["kept/"]}] if number % 2 else [],
     )
 
@@ -177,7 +194,11 @@ def _pass_time(state_dir: Path) -> None:
 def _left(runner: GitLabRunner, records: list[JobRecord]) -> list[str]:
     """Things in the Engine, folders of jobs and of their sources, and processes."""
     state_dir = runner.settings.state_dir
-    folders = [*(state_dir / "jobs").glob("*"), *(state_dir / "builds").glob("*/*/job-*")]
+    folders = [
+        *(state_dir / "jobs").glob("*"),
+        *(state_dir / "builds").glob("*/*/job-*"),
+        *(state_dir / "builds").glob("*/*/*/owner"),
+    ]
     processes = [f"process {process}" for process in driver_processes(runner.settings)]
     things = [thing for record in records for thing in left_of(record.job.id)]
     return [*things, *map(str, folders), *processes]
