@@ -27,6 +27,21 @@ def main(arguments: list[str]) -> int:
             fix='Set run_args = ["run"] under [runners.custom].',
         )
     script, stage = words
+    role = _role_for(script, stage)
+    folder = job_folder()
+    note_stage(folder, stage)
+    if role == BUILD:
+        _hand_over_if_wanted(folder)
+    code = _run_in_attempts(folder, role, script)
+    if code and role == BUILD:
+        _tell_reasons(folder, script, code)
+    if os.path.exists(f"{folder}/keep"):
+        _keep_if_wanted(folder, stage, code, options)
+    return SUCCESS if code == 0 else report_build_exit_code(code)
+
+
+def _role_for(script: str, stage: str) -> str:
+    """The container that is to run the script."""
     role = container_of(stage)
     if role is None:
         raise SystemFailure(
@@ -39,18 +54,15 @@ def main(arguments: list[str]) -> int:
             "gitlab-runner sent a PowerShell script: this driver runs scripts for bash and sh.",
             fix='Set shell = "bash" under [[runners]] in config.toml.',
         )
-    folder = job_folder()
-    note_stage(folder, stage)
-    if role == BUILD and os.path.exists(f"{folder}/handover"):
+    return role
+
+
+def _hand_over_if_wanted(folder: str) -> None:
+    """Give the sources to the build container's user before its first stage, where the job asks for that."""
+    if os.path.exists(f"{folder}/handover"):
         from executor.stages.handover import hand_over_sources
 
         hand_over_sources(folder)
-    code = _run_in_attempts(folder, role, script)
-    if code and role == BUILD:
-        _tell_reasons(folder, script, code)
-    if os.path.exists(f"{folder}/keep"):
-        _keep_if_wanted(folder, stage, code, options)
-    return SUCCESS if code == 0 else report_build_exit_code(code)
 
 
 def _tell_reasons(folder: str, script: str, code: int) -> None:

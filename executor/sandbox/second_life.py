@@ -11,10 +11,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from executor.engine.client import EngineError
 from executor.plan.model import BUILD, HELPER
 from executor.sandbox.state import load, write_private
-from executor.sandbox.workplace import engine_of
 
 if TYPE_CHECKING:
     from executor.engine.client import Engine
@@ -46,6 +44,8 @@ def make_vanished_again(folder: str) -> bool:
 
     The build container lives in the helper's network, so it goes with the helper.
     """
+    from executor.sandbox.workplace import engine_of
+
     engine = engine_of(load(folder))
     gone = [role for role in (HELPER, BUILD) if _is_gone(engine, _remembered(folder, role)["name"])]
     for role in (HELPER, BUILD) if HELPER in gone else gone:
@@ -63,6 +63,8 @@ def _make_again(engine: Engine, folder: str, role: str) -> None:
 
 
 def _is_gone(engine: Engine, container: str) -> bool:
+    from executor.engine.client import EngineError
+
     deadline = time.monotonic() + REMOVAL_SECONDS
     while time.monotonic() < deadline:
         try:

@@ -14,7 +14,6 @@ from executor.job.stages import BUILD, HELPER
 from executor.sandbox.environment_file import quoted
 from executor.sandbox.handover import take_handover
 from executor.sandbox.state import load
-from executor.sandbox.workplace import engine_of
 from executor.stages.channel import Channel
 from executor.stages.own import run_own
 from executor.terminal import log_warning
@@ -42,11 +41,14 @@ def leave_mark(handover: Handover) -> str:
 
 
 def give_away(handover: Handover) -> str:
-    """Shell for the helper, with options that GNU and busybox know. Links are not followed; root has it all already."""
+    """Shell for the helper, with options that GNU and busybox know. Links are not followed; root has it all already.
+
+    A line for each file that cannot be given away would drown the job log: one warning tells of all.
+    """
     mark, project = quoted(handover.mark), quoted(handover.project_dir)
     return f"""
 owner=$(stat -c %u:%g '{mark}') && rm -f '{mark}' || exit
-[ "$owner" = 0:0 ] || chown -RP "$owner" '{project}' '{project}.tmp'
+[ "$owner" = 0:0 ] || chown -RP "$owner" '{project}' '{project}.tmp' 2>/dev/null
 """
 
 
@@ -62,6 +64,8 @@ def _comes_to_listen(job_folder: str) -> bool:
 
 def _runs(job_folder: str) -> bool:
     """Whether the container runs. What is amiss with one that cannot be asked, its stage will tell."""
+    from executor.sandbox.workplace import engine_of
+
     facts = load(job_folder)
     try:
         state = engine_of(facts).inspect_container(facts["containers"][BUILD]).value()["State"]

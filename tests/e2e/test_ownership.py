@@ -62,6 +62,7 @@ def test_closed_files_are_archived_cached_and_cleaned_up(
     assert first.outcome == ("success", None, None), first.trace
     assert modes(first) == {"closed/": "700", "closed/file": "600", "plain": "600"}
     assert "Created cache" in first.section("archive_cache")
+    runner.assert_nothing_left()
     look = [marked("id -u", "cat closed/file"), "echo more >> closed/file"]
     second = runner.run(
         Job(
@@ -87,6 +88,7 @@ def test_another_user_finds_a_clean_folder(
     script = [*CLOSED, "echo changed > README.md"]
     first = Job(script=script, image=image, project=project, sha=sha, git_strategy="fetch", variables=variables)
     assert runner.run(first).outcome == ("success", None, None)
+    runner.assert_nothing_left()
     other = {"name": "debian:12", "executor_opts": {"docker": {"user": "4321"}}}
     look = ["cat README.md; echo mine >> README.md; touch new; mkdir closed; ls -A closed"]
     second = Job(script=look, image=other, project=project, sha=sha, git_strategy="fetch", variables=variables)

@@ -113,6 +113,7 @@ def test_submodules_of_submodules_come_where_they_are_wanted(
         )
         assert record.outcome == ("success", None, None), record.trace
         assert between(record.section("step_script")) == f"lib\n{nested}\n"
+        runner.assert_nothing_left()
     assert ("Removing left-over" in record.section("get_sources")) == (git_strategy == "fetch")
 
 
@@ -151,6 +152,7 @@ def test_a_path_of_the_jobs_choice_is_kept_like_any_other(
     place = [variable("GIT_CLONE_PATH", "$CI_BUILDS_DIR/of/my/choice")]
     script = [marked("pwd", "cat README.md"), "touch left-over"]
     first = runner.run(Job(script=script, project=project, sha=sha, git_strategy="fetch", variables=place))
+    runner.assert_nothing_left()
     second = runner.run(Job(script=script, project=project, sha=sha, git_strategy="fetch", variables=place))
     assert between(second.section("step_script")) == "/builds/of/my/choice\ndemo\n"
     assert "Removing left-over" in second.section("get_sources")
@@ -187,6 +189,7 @@ def test_builds_and_caches_in_folders_of_the_operators_choice(
         record = runner.run(Job(script=script, project=project, sha=sha, git_strategy="fetch", cache=cache))
         assert record.outcome == ("success", None, None), record.trace
         assert between(record.section("step_script")) == f"/deep/er/builds/{project}\n"
+        runner.assert_nothing_left()
     assert "Reinitialized existing Git repository" in record.section("get_sources")
     assert record.section("step_script").endswith("\nlib\n")
 
