@@ -29,7 +29,8 @@ SHELLS = (
 # Every process that a stage left behind, found by walking up from each process that was not there when the loop
 # began: those below the image's own entrypoint are spared, and so is what came from outside (parent 0: `docker exec`).
 # Where processes are shared with others, an orphan of the first process may be anybody's and is spared too.
-# `sweep SIGNAL SPARED LOOP_PID`, no process is started.
+# Each is signalled once, in passes until one finds nobody new: a shell that was about to start a command when it was
+# signalled waits for that command. `sweep SIGNAL SPARED LOOP_PID`, no process is started.
 SWEEP = """
 parent() { read -r stat < "/proc/$1/stat" && stat=${stat##*) } && stat=${stat#* } && up=${stat%% *}; }
 theirs() {
@@ -44,11 +45,14 @@ theirs() {
   return 1
 }
 sweep() {
-  signal=$1 spared=$2 loop=$3
-  for process in /proc/[0-9]*; do
-    process=${process#/proc/}
-    case $spared in *" $process "*) continue ;; esac
-    theirs "$process" && kill -"$signal" "$process"
+  signal=$1 spared=$2 loop=$3 hit=' ' found=yes pass=0
+  while [ "$found" ] && [ $((pass += 1)) -lt 20 ]; do
+    found=
+    for process in /proc/[0-9]*; do
+      process=${process#/proc/}
+      case $spared$hit in *" $process "*) continue ;; esac
+      theirs "$process" && kill -"$signal" "$process" && found=yes hit="$hit$process "
+    done
   done 2>/dev/null
 }
 """
