@@ -71,7 +71,9 @@ class Relay:
                 self._copy(descriptor)
 
     def _copy(self, descriptor: int) -> None:
-        data = os.read(descriptor, COPY_SIZE)
+        data = read_some(descriptor)
+        if data is None:
+            return
         if not data:
             self._poll.unregister(descriptor)
             del self._sinks[descriptor]
@@ -82,10 +84,9 @@ class Relay:
 
     def _ended(self, ready: list[tuple[int, int]]) -> int | None:
         """The stage's exit code once the loop has told it; -1 where the loop itself is gone."""
-        events = dict(ready).get(self._status, 0)
-        if events & select.POLLIN:
-            return self._heard(os.read(self._status, COPY_SIZE))
-        return -1 if events & select.POLLHUP else None
+        if self._status not in dict(ready) or (data := read_some(self._status)) is None:
+            return None
+        return self._heard(data) if data else -1
 
     def _heard(self, data: bytes) -> int | None:
         for line in self._words.lines(data):
@@ -100,6 +101,18 @@ class Relay:
         self._poll.unregister(self._wake)
         while self._sinks and (left := deadline - time.monotonic()) > 0:
             self._pass_on(self._poll.poll(left * 1000))
+
+
+def read_some(descriptor: int) -> bytes | None:
+    """What is there, b"" after the last writer is gone, None where there is nothing yet.
+
+    The word of `poll` is not enough: the kernel looks at a FIFO without a lock, and calls one hung up whose first writer
+    it is just about to count.
+    """
+    try:
+        return os.read(descriptor, COPY_SIZE)
+    except BlockingIOError:
+        return None
 
 
 def write_all(descriptor: int, data: bytes) -> None:

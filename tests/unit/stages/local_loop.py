@@ -79,6 +79,7 @@ class LocalLoop:
         """The exit codes of the scripts, and what they wrote to standard output and error."""
         with self.driver(*texts) as driver:
             out, err = driver.communicate(timeout=60)
+        assert driver.returncode == 0, err.decode()
         return self.codes(), out, err
 
     def codes(self) -> list[int]:
