@@ -106,8 +106,8 @@ class Relay:
 def read_some(descriptor: int) -> bytes | None:
     """What is there, b"" after the last writer is gone, None where there is nothing yet.
 
-    The word of `poll` is not enough: the kernel looks at a FIFO without a lock, and calls one hung up whose first writer
-    it is just about to count.
+    The word of `poll` is not enough: the kernel looks at a FIFO without a lock, and calls one hung up whose first
+    writer it is just about to count.
     """
     try:
         return os.read(descriptor, COPY_SIZE)
