@@ -17,9 +17,12 @@ ROOMS = {
     "settings": set(),
     "plan": {"job", "settings"},
     "engine": {"settings"},
-    "sandbox": {"engine", "job", "plan", "settings", "terminal"},
-    "stages": {"engine", "job", "plan", "sandbox", "settings", "terminal"},
-    "inspection": {"engine", "plan", "sandbox"},
+    "sandbox": {"cache", "engine", "job", "plan", "settings", "terminal", "usage"},
+    "stages": {"cache", "engine", "job", "plan", "report", "sandbox", "settings", "terminal", "usage"},
+    "inspection": {"engine", "plan", "sandbox", "usage"},
+    "cache": {"job", "settings", "terminal"},
+    "usage": {"job", "settings"},
+    "report": {"job", "settings", "terminal", "usage"},
     "pipeline": {"job", "settings", "terminal"},
 }  # type: dict[str, set[str]]
 

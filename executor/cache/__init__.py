@@ -1,0 +1,1 @@
+"""The caches of jobs: kept as immutable layers on this host, mounted instead of unpacked, shared through S3."""
