@@ -63,7 +63,7 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerUse:
-    """One container of the job. `role` is helper, build or service; `name` is a service's first alias, else the role."""
+    """One container of the job. `role` is helper, build or service; `name` is a service's alias, else the role."""
 
     role: str
     name: str
