@@ -80,13 +80,16 @@ def cache_folder(base: str, project_id: int, *, protected: bool) -> str:
     return folder
 
 
-def release(owner_file: str, job_folder: str) -> None:
-    """Give a kept folder back, if it is still this job's."""
+def release(owner_file: str, job_folder: str, project_path: str = "") -> None:
+    """Give a kept folder back without the job's secrets, if it is still this job's.
+
+    Of several that end the same job only one may touch the folder: for the others it may be the next job's already.
+    """
     if not os.path.isdir(os.path.dirname(owner_file)):
         return
     with locked(os.path.dirname(owner_file)):
         if owner_of(owner_file) == job_folder:
-            os.unlink(owner_file)
+            _void(owner_file, project_path)
 
 
 def _claim(owner_file: str, job_folder: str, project_path: str) -> bool:
@@ -106,10 +109,15 @@ def _take(owner_file: str, job_folder: str, project_path: str) -> bool:
         if owner and os.path.isdir(owner):
             return False
         if owner:
-            wipe_secrets(f"{os.path.dirname(owner_file)}/work", project_path)
-            os.unlink(owner_file)
+            _void(owner_file, project_path)
         os.symlink(job_folder, owner_file)
         return True
+
+
+def _void(owner_file: str, project_path: str) -> None:
+    """End a claim, in the folder's lock: what its job must not leave to the next one goes first."""
+    wipe_secrets(f"{os.path.dirname(owner_file)}/work", project_path)
+    os.unlink(owner_file)
 
 
 def _owner_is_leaving(owner_file: str) -> bool:

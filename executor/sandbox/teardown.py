@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import Engine, EngineError
 from executor.engine.endpoint import Endpoint
+from executor.errors import SystemFailure
 from executor.plan.naming import JOB_LABEL, STATE_LABEL
 from executor.sandbox.folders import release
 from executor.sandbox.removal import remove_tree
-from executor.sandbox.wiping import wipe_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,11 +51,19 @@ def _passing_folders(job_folder: str, facts: dict[str, Any]) -> list[str]:
 def _remove_from_engine(engine: Engine, job_folder: str, facts: dict[str, Any], label: str) -> None:
     containers = _ids(engine.labelled("containers", label))
     _settle(engine.kill_container(container) for container in containers)
-    _free_sources(facts, job_folder)
+    if not _running(engine, label):
+        _free_sources(facts, job_folder)
     _settle(engine.remove_container(container, volumes=not facts.get("volume_keep")) for container in containers)
+    if alive := _running(engine, label):
+        raise SystemFailure(f"The Docker Engine does not end the container {alive[0]}.", fix="docker rm -f CONTAINER")
     _settle(engine.remove_volume(name) for name in _temporary_volumes(engine, label))
     for network in _ids(engine.labelled("networks", label)):
         _remove_network(engine, network)
+
+
+def _running(engine: Engine, label: str) -> list[str]:
+    """Containers of the job that may still write in its folders, whatever they were asked."""
+    return [str(thing["Id"]) for thing in engine.labelled("containers", label).value() if thing["State"] == "running"]
 
 
 def engine_in(facts: dict[str, Any]) -> Engine:
@@ -79,9 +87,7 @@ def _labels(job_folder: str) -> dict[str, str]:
 def _free_sources(facts: dict[str, Any], job_folder: str) -> None:
     """Nothing of the job writes any more: the slot's next job may have the kept folder."""
     if facts.get("owner_file"):
-        project = str((facts.get("job") or {}).get("project", ""))
-        wipe_secrets(f"{os.path.dirname(str(facts['owner_file']))}/work", project)
-        release(str(facts["owner_file"]), job_folder)
+        release(str(facts["owner_file"]), job_folder, str((facts.get("job") or {}).get("project", "")))
 
 
 def _remove_network(engine: Engine, network: str) -> None:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.conftest import StartRunner
-    from tests.e2e.repositories import make_repository
-from tests.e2e.runner import GitLabRunner
+    from tests.e2e.runner import GitLabRunner
 
 pytestmark = pytest.mark.runner
 
@@ -54,7 +53,7 @@ def test_nothing_is_left_after_random_deaths_and_no_later_job_is_harmed(
     runner.records.clear()
     _pass_time(runner.settings.state_dir)
     later = [runner.submit(_job(number, *projects[number % 3])) for number in range(2 * _CONCURRENCY)]
-    assert [record.wait().outcome for record in later] == [("success", None, None)] * len(later), chaos.report()
+    assert [record.trace for record in later if record.wait().state != "success"] == [], chaos.report()
     assert chaos.harmed_without_a_hit() == [], chaos.report()
     assert when_settled(runner.settings, lambda: _left(runner, [*chaos.records, *later])) == [], chaos.report()
 

@@ -138,6 +138,20 @@ def test_only_the_owner_can_release(base: str, tmp_path: Path) -> None:
     assert not os.path.lexists(kept.owner_file)
 
 
+def test_who_ends_a_job_late_leaves_the_next_ones_secrets_alone(base: str, tmp_path: Path) -> None:
+    ended, living = new_job(tmp_path, "1-a"), new_job(tmp_path, "2-b")
+    kept = claim(base, ended)
+    release(kept.owner_file, ended, "group/app")
+    claim(base, living)
+    variables = Path(kept.path, "group/app.tmp")
+    variables.mkdir(parents=True)
+
+    release(kept.owner_file, ended, "group/app")
+    assert variables.is_dir()
+    release(kept.owner_file, living, "group/app")
+    assert not variables.exists()
+
+
 def _claim_in_a_process(base: str, job: str, start: str, results: multiprocessing.Queue[tuple[str, bool]]) -> None:
     while not os.path.exists(start):
         time.sleep(0)

@@ -15,7 +15,7 @@ from executor.plan.naming import STATE_LABEL
 from executor.sandbox import janitor, teardown
 from executor.sandbox.janitor import dead_jobs, end_job, sweep, sweep_is_due
 from executor.sandbox.liveness import claim_of_caller
-from executor.sandbox.state import VERSION, mark_ended, save, write_private
+from executor.sandbox.state import VERSION, load_of_any_version, mark_ended, save, write_private
 from tests.unit.sandbox.fakes import FakeEngine
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_ending_a_job_removes_what_carries_its_label(host: Host, engine: FakeEng
     folder = host.job("1-a", folder="/nowhere")
     label = "io.virida.executor.job=1-a"
     engine.labelled_things = {
-        ("containers", label): [{"Id": "c1"}, {"Id": "c2"}],
+        ("containers", label): [{"Id": "c1", "State": "exited"}, {"Id": "c2", "State": "created"}],
         ("volumes", label): {"Volumes": [{"Name": "v1"}]},
         ("networks", label): [{"Id": "n1"}],
     }
@@ -174,7 +174,7 @@ def test_a_sweep_takes_labelled_things_without_a_job_of_this_state_folder_only(h
     engine.labelled_things = {
         ("containers", STATE_LABEL): [labelled(living), labelled(lost), labelled(foreign), *odd],
         ("volumes", STATE_LABEL): {"Volumes": None},
-        ("containers", "io.virida.executor.job=2-lost"): [{"Id": "c-lost"}],
+        ("containers", "io.virida.executor.job=2-lost"): [{"Id": "c-lost", "State": "exited"}],
         ("volumes", "io.virida.executor.job=2-lost"): {"Volumes": None},
     }
 
@@ -245,7 +245,7 @@ def test_an_engine_that_is_killed_half_way_leaves_the_job_for_the_next_sweep(
     folder = host.job("1-a", folder="/nowhere")
     label = "io.virida.executor.job=1-a"
     things = {
-        ("containers", label): [{"Id": "c1"}],
+        ("containers", label): [{"Id": "c1", "State": "exited"}],
         ("volumes", label): {"Volumes": [{"Name": "v1"}]},
         ("networks", label): [{"Id": "n1"}],
     }
@@ -256,6 +256,22 @@ def test_an_engine_that_is_killed_half_way_leaves_the_job_for_the_next_sweep(
     engine.labelled_things = things
     end_job(folder)
     assert not os.path.exists(folder)
+
+
+def test_a_container_that_does_not_end_keeps_its_jobs_folders_from_others(host: Host, engine: FakeEngine) -> None:
+    folder = host.job("1-a", folder="/nowhere")
+    owner = f"{host.state}/owner"
+    os.symlink(folder, owner)
+    save(folder, load_of_any_version(folder) | {"owner_file": owner})
+    label = "io.virida.executor.job=1-a"
+    engine.labelled_things = {("containers", label): [{"Id": "c1", "State": "running"}]}
+
+    end_job(folder)
+    assert (os.path.isdir(folder), os.path.islink(owner)) == (True, True)
+
+    engine.labelled_things = {("volumes", label): {"Volumes": None}}
+    end_job(folder)
+    assert (os.path.isdir(folder), os.path.islink(owner)) == (False, False)
 
 
 def test_what_somebody_attached_to_a_jobs_network_only_loses_the_network(host: Host, engine: FakeEngine) -> None:
