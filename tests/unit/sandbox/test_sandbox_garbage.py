@@ -102,7 +102,9 @@ def test_kept_jobs_only_where_they_are_asked_for(host: Host) -> None:
 def test_names_of_what_goes_with_a_job(host: Host) -> None:
     host.job("2-crashed", alive=False)
     host.engine.labelled_things = {
-        ("containers", "io.virida.executor.job=2-crashed"): [{"Id": "c", "Names": ["/runner-build"], "State": "exited"}],
+        ("containers", "io.virida.executor.job=2-crashed"): [
+            {"Id": "c", "Names": ["/runner-build"], "State": "exited"}
+        ],
         ("networks", "io.virida.executor.job=2-crashed"): [{"Id": "n", "Name": "runner-net"}],
         ("volumes", "io.virida.executor.job=2-crashed"): {"Volumes": [{"Name": "runner-vol"}]},
     }
@@ -114,7 +116,9 @@ def test_an_engine_that_does_not_remove_is_a_failure(host: Host) -> None:
     folder = host.job("2-crashed", alive=False)
     (one,) = host.found()
     host.engine.labelled_things = {
-        ("containers", "io.virida.executor.job=2-crashed"): [{"Id": "c", "Names": ["/runner-build"], "State": "exited"}],
+        ("containers", "io.virida.executor.job=2-crashed"): [
+            {"Id": "c", "Names": ["/runner-build"], "State": "exited"}
+        ],
         ("volumes", "io.virida.executor.job=2-crashed"): {"Volumes": None},
     }
 
