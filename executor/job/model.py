@@ -41,6 +41,18 @@ class Credentials:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cache:
+    """One entry of `cache`, nothing in it expanded. `policy` and `when` are GitLab's words, "" is its default."""
+
+    key: str = ""
+    fallback_keys: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    untracked: bool = False
+    policy: str = ""
+    when: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """What the driver needs of one job. `timeout` in seconds.
 
@@ -64,7 +76,7 @@ class Job:
     services: tuple[Image, ...]
     variables: tuple[Variable, ...]
     credentials: tuple[Credentials, ...]
-    cache_keys: tuple[str, ...]
+    caches: tuple[Cache, ...]
     pipeline_id: int | None = None
     url: str = ""
     user: str = ""

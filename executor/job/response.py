@@ -6,7 +6,7 @@ import json
 
 from executor.errors import SystemFailure
 from executor.job.fields import Fields, Malformed
-from executor.job.model import Credentials, Image, Job, Variable
+from executor.job.model import Cache, Credentials, Image, Job, Variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def parse_job(content: Any, environment: Mapping[str, str]) -> Job:
         services=tuple(_image(service) for service in response.children("services")),
         variables=variables,
         credentials=_credentials(response),
-        cache_keys=tuple(cache.text("key") for cache in response.children("cache")),
+        caches=tuple(_cache(entry) for entry in response.children("cache")),
         pipeline_id=_pipeline_id(info, variables),
         url=_first(variables, "CI_JOB_URL") or environment.get("CI_JOB_URL", ""),
         user=_first(variables, "GITLAB_USER_LOGIN"),
@@ -125,4 +125,15 @@ def _credentials(response: Fields) -> tuple[Credentials, ...]:
         Credentials(url=entry.text("url"), username=entry.text("username"), password=entry.text("password"))
         for entry in response.children("credentials")
         if entry.text("type") == "registry"
+    )
+
+
+def _cache(entry: Fields) -> Cache:
+    return Cache(
+        key=entry.text("key"),
+        fallback_keys=entry.optional_texts("fallback_keys") or (),
+        paths=entry.optional_texts("paths") or (),
+        untracked=entry.flag("untracked"),
+        policy=entry.text("policy"),
+        when=entry.text("when"),
     )

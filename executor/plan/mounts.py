@@ -145,7 +145,7 @@ def _volume_labels(request: Request, target: str, *, reusable: bool) -> dict[str
 def _is_protected(request: Request) -> bool:
     """Jobs of protected refs have storage of their own, and so have caches that GitLab names so."""
     job = request.job
-    return job.protected or any(key.endswith("-protected") for key in job.cache_keys)
+    return job.protected or any(cache.key.endswith("-protected") for cache in job.caches)
 
 
 def _owner(request: Request) -> str:

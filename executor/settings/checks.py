@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from executor.settings.document import Document
     from executor.settings.lines import KeyPath
 
+CACHE_MODES = ("auto", "archive")
 PULL_POLICIES = ("always", "if-not-present", "never")
 SMALLEST_MEMORY = 6 * 1024 * 1024
 SMALLEST_FILE = 64 * 1024
@@ -116,6 +117,10 @@ def _duration(value: str) -> str:
 def _pull_policies(values: tuple[str, ...]) -> str:
     wrong = [value for value in values if value not in PULL_POLICIES]
     return f"holds {wrong[0]!r}, which is no pull policy. Use {', '.join(PULL_POLICIES)}." if wrong else ""
+
+
+def _cache_mode(value: str) -> str:
+    return "" if value in CACHE_MODES else f"is no way to keep caches. Use {' or '.join(CACHE_MODES)}."
 
 
 def _addresses(values: tuple[str, ...]) -> str:
@@ -231,4 +236,5 @@ EXECUTOR: Mapping[str, Checks] = {
     "audit": {"file": _absolute, "max_size": _file_size},
     "policy": {"max_memory": _memory, "max_cpus": _cpus},
     "keep": {"on_failure": _duration, "max": _duration},
+    "cache": {"mode": _cache_mode, "store": _absolute, "quota": _size, "max_age": _duration},
 }

@@ -34,6 +34,11 @@ def cache_dir(settings: Settings) -> str:
     return settings.storage.cache_dir or os.path.join(state_dir(settings), "cache")
 
 
+def cache_store(settings: Settings) -> str:
+    """The host folder of the caches that are kept as layers; each runner has one of its own in it."""
+    return settings.cache.store or os.path.join(state_dir(settings), "caches")
+
+
 def audit_file(settings: Settings) -> str:
     """Where it is noted which jobs were allowed or denied."""
     return settings.audit.file or os.path.join(state_dir(settings), "audit.jsonl")

@@ -76,7 +76,6 @@ READ_ELSEWHERE = {
             "clean_git_config",
             "custom_build_dir",
             "referees",
-            "cache",
             "artifact",
             "monitoring",
             "use_slot_cgroups",
@@ -92,6 +91,7 @@ READ_ELSEWHERE = {
             "step_runner_image",
         ]
     ),
+    "RunnerCacheSettings": frozenset(["path", "shared", "maxuploadedarchivesize", "s3", "gcs", "azure"]),
 }
 
 NO_EFFECT = {

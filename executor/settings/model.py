@@ -98,6 +98,13 @@ class DockerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunnerCacheSettings:
+    """`[runners.cache]`. `type` "" is: the runner keeps its archives on this host alone."""
+
+    type: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunnerSettings:
     """One `[[runners]]`. `short_token` names the runner; the token itself is never kept."""
 
@@ -112,6 +119,7 @@ class RunnerSettings:
     environment: tuple[str, ...] = field(default=(), repr=False)
     feature_flags: dict[str, bool] = field(default_factory=dict)
     docker: DockerSettings = field(default_factory=DockerSettings)
+    cache: RunnerCacheSettings = field(default_factory=RunnerCacheSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +143,21 @@ class StorageSettings:
     state_dir: str = ""
     builds_dir: str = ""
     cache_dir: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """`[cache]` of executor.toml: how the jobs' caches are kept.
+
+    `mode` "auto" keeps them as layers in the folder `store` ("" is `caches` in `state_dir`) and mounts them, "archive"
+    leaves them to the runner's own archives. `quota` bounds what one runner's caches take on the disk, `max_age` how
+    long one stays that no job uses ("" of either: without bound).
+    """
+
+    mode: str = "auto"
+    store: str = ""
+    quota: str = "20g"
+    max_age: str = "14d"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +212,7 @@ class Settings:
     helper: HelperSettings = field(default_factory=HelperSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     keep: KeepSettings = field(default_factory=KeepSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     policy: tuple[PolicySettings, ...] = ()
     config_file: str = ""

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from executor.settings.load import load_settings
-from executor.settings.model import RunnerSettings, Settings
+from executor.settings.model import CacheSettings, RunnerSettings, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def write_driver_settings(settings: Settings, folder: RunFolder) -> None:
     helper = dataclasses.replace(settings.helper, volumes=(*settings.helper.volumes, *folder.volumes))
     sections = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     sections["helper"] = helper
+    # The local runner's scripts restore and save caches themselves.
+    sections["cache"] = CacheSettings(mode="archive")
     _write(folder.path / "executor.toml", _executor_tables(sections))
 
 

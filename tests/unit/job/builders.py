@@ -24,7 +24,7 @@ PLAIN = Job(
     services=(),
     variables=(),
     credentials=(),
-    cache_keys=(),
+    caches=(),
     pipeline_id=7,
     url="https://gitlab.example/group/app/-/jobs/1001",
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from executor.errors import SystemFailure
-from executor.job.model import Credentials, Image, Variable
+from executor.job.model import Cache, Credentials, Image, Variable
 from executor.job.response import load_job
 
 SECRET = "glcbt-64_very-secret"
@@ -29,6 +29,14 @@ def test_a_whole_job(tmp_path: Path) -> None:
         "entrypoint": [""],
         "pull_policy": ["if-not-present"],
         "executor_opts": {"docker": {"platform": "linux/arm64", "user": "1000:1000"}, "kubernetes": {"user": ""}},
+    }
+    cache = {
+        "key": "k-protected",
+        "fallback_keys": ["k"],
+        "paths": ["a/", "$B"],
+        "untracked": True,
+        "policy": "pull",
+        "when": "always",
     }
     job = load(
         tmp_path,
@@ -53,7 +61,7 @@ def test_a_whole_job(tmp_path: Path) -> None:
             "variables": [variable, {"key": "CI_JOB_URL", "value": "https://h/jobs/1001"}],
             "image": image,
             "services": [{"name": "redis:7", "alias": "kv,cache", "command": ["--port", "1"], "variables": [variable]}],
-            "cache": [{"key": "k-protected"}, {"key": ""}],
+            "cache": [cache, {"key": ""}],
             "credentials": [
                 {"type": "registry", "url": "r.example", "username": "u", "password": "p"},
                 {"type": "index", "url": "other"},
@@ -76,7 +84,10 @@ def test_a_whole_job(tmp_path: Path) -> None:
     a = Variable(key="A", value="1", public=True, raw=True)
     assert job.services == (Image(name="redis:7", alias="kv,cache", command=("--port", "1"), variables=(a,)),)
     assert job.variables[0] == a
-    assert job.cache_keys == ("k-protected", "")
+    assert job.caches == (
+        Cache(key="k-protected", fallback_keys=("k",), paths=("a/", "$B"), untracked=True, policy="pull", when="always"),
+        Cache(),
+    )
     assert job.credentials == (Credentials(url="r.example", username="u", password="p"),)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from executor.errors import ExecutorError, JobError, OperatorError
-from executor.job.model import Job, Variable
+from executor.job.model import Cache, Job, Variable
 from executor.plan.model import ContainerPlan, Mount
 from executor.plan.volumes import parse_volume
 from tests.unit.job.builders import job
@@ -180,8 +180,8 @@ def test_an_unnamed_volume_belongs_to_project_runner_and_slot() -> None:
     [
         ({}, False),
         ({"protected": True}, True),
-        ({"cache_keys": ("deps-protected",)}, True),
-        ({"cache_keys": ("deps-non_protected",)}, False),
+        ({"caches": (Cache(key="deps-protected"),)}, True),
+        ({"caches": (Cache(key="deps-non_protected"),)}, False),
     ],
 )
 def test_protected_jobs_have_volumes_of_their_own(changes: dict[str, Any], protected: bool) -> None:

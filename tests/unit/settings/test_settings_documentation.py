@@ -9,6 +9,7 @@ import pytest
 
 from executor.settings.model import (
     AuditSettings,
+    CacheSettings,
     DockerSettings,
     HelperSettings,
     KeepSettings,
@@ -27,6 +28,7 @@ SECTIONS = [
     StorageSettings,
     KeepSettings,
     AuditSettings,
+    CacheSettings,
     PolicySettings,
 ]
 
