@@ -68,3 +68,45 @@ class Snapshot:
     generation: int
     saved: float
     maker: Maker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A cache of the store for people: what its pointer says, how often it was restored and when it was last used.
+
+    `whole` is false for one that is not found any more: a layer is missing, or was lost with the power.
+    """
+
+    snapshot: Snapshot
+    hits: int
+    last_use: float
+    whole: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """The store in numbers: `bytes` and `files` of all layers, caches, look-ups that found one, look-ups that did not,
+    and leases of jobs.
+    """
+
+    bytes: int
+    files: int
+    layers: int
+    caches: int
+    hits: int
+    misses: int
+    leases: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """What a garbage collection took away: caches, layers with their `bytes`, and what dead jobs left (`stages`,
+    `leases`). `kept_bytes` are those of the layers that stay.
+    """
+
+    caches: int = 0
+    layers: int = 0
+    bytes: int = 0
+    stages: int = 0
+    leases: int = 0
+    kept_bytes: int = 0
