@@ -1,0 +1,29 @@
+"""What the history says about a job that has just ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from executor.usage.history.queries import runs_of_job
+from executor.usage.history.short import in_short
+from executor.usage.regression import compared
+from executor.usage.rightsizing import suggestions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from executor.usage.comparison import Comparison
+    from executor.usage.model import Usage
+    from executor.usage.rightsizing import Bounds
+
+# Enough for the default branch's runs to be among them where others are more frequent.
+LOOKED_AT = 200
+
+
+def comparison_of(path: str, usage: Usage, bounds: Bounds | None = None) -> Comparison:
+    """The job against its earlier runs, and the limits that suit it; whether it is recorded yet does not matter.
+
+    Raises HistoryError where the history in `path` cannot be read, or is not there yet.
+    """
+    run = in_short(usage)
+    earlier = runs_of_job(path, usage.job, limit=LOOKED_AT)
+    return replace(compared(run, earlier), suggestions=suggestions([run, *earlier], bounds))
