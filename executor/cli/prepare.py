@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         from executor.stages.service_logs import ask_for_service_logs
 
         ask_for_service_logs(attempt.folder)
-    images = Images(attempt.engine, credentials_of(attempt.context, os.environ), f"{attempt.state_dir}/turns")
+    images = Images(attempt.engine, credentials_of(attempt.context, os.environ), attempt.state_dir)
     Sandbox(attempt.engine, images, plan, attempt.folder, attempt.host.variables).build()
     attempt.note({"prepared": True})
     _clean_up_after_others(attempt)
@@ -59,10 +59,19 @@ def _plan(attempt: Attempt) -> Plan:
 
 
 def _clean_up_after_others(attempt: Attempt) -> None:
-    """What crashes left, found at once and removed in the background."""
+    """What crashes left, found at once and removed in the background, with the images that are beyond the quota."""
     dead = dead_jobs(attempt.state_dir)
     if dead or sweep_is_due(attempt.state_dir):
-        in_background(lambda: sweep(attempt.state_dir, attempt.engine, dead))
+        in_background(lambda: _tidy_up(attempt, dead))
+
+
+def _tidy_up(attempt: Attempt, dead: list[str]) -> None:
+    sweep(attempt.state_dir, attempt.engine, dead)
+    if attempt.context.settings.images.quota:
+        from executor.sandbox.image_quota import keep_within
+        from executor.settings.units import parse_bytes
+
+        keep_within(parse_bytes(attempt.context.settings.images.quota), attempt.engine, attempt.state_dir)
 
 
 def _terminated(*_: object) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import EngineError
 from executor.errors import ExecutorError, JobError, OperatorError, SystemFailure
+from executor.sandbox.image_uses import ImageUses
 from executor.sandbox.turns import turn
 from executor.terminal import log, log_warning
 
@@ -62,12 +63,13 @@ class LocalImage:
 
 
 class Images:
-    """The images of one job. `turns` is the file by which jobs of this host take turns to pull the same image."""
+    """The images of one job. In `state_dir` is noted what jobs pull and use, and they take turns at the same image."""
 
-    def __init__(self, engine: Engine, credentials: Credentials, turns: str) -> None:
+    def __init__(self, engine: Engine, credentials: Credentials, state_dir: str) -> None:
         self._engine = engine
         self._credentials = credentials
-        self._turns = turns
+        self._turns = f"{state_dir}/turns"
+        self._uses = ImageUses(state_dir)
         self._asked: dict[str, Answer] = {}
         self._had: dict[ImagePlan, LocalImage] = {}
 
@@ -81,6 +83,7 @@ class Images:
         """The image, pulled if its policies want that. Failing policies are told one by one, then who is to blame."""
         if plan not in self._had:
             self._had[plan] = self._or_alternative(plan)
+            self._uses.note_use(self._had[plan].id)
         return self._had[plan]
 
     def _or_alternative(self, plan: ImagePlan) -> LocalImage:
@@ -109,7 +112,7 @@ class Images:
         if policy == "never":
             raise _absent(plan)
         # What is here is only compared with the registry, which takes no time worth a turn.
-        return self._pulled(plan) if present else self._pulled_alone(policy, plan)
+        return self._pulled(plan, present["Id"]) if present else self._pulled_alone(policy, plan)
 
     def _pulled_alone(self, policy: str, plan: ImagePlan) -> LocalImage:
         """The image, whose layers one job of this host pulls for all. `always` asks with each job's own login."""
@@ -117,11 +120,14 @@ class Images:
             found = self._present(plan.name) if waited and policy != "always" else None
             return _described(found, "pulled by another job") if found else self._pulled(plan)
 
-    def _pulled(self, plan: ImagePlan) -> LocalImage:
+    def _pulled(self, plan: ImagePlan, before: str = "") -> LocalImage:
+        """The image that a pull brought. `before` is the id of the one of this name that was here, "" for none."""
         seconds = self._pull(plan)
         found = self._present(plan.name)
         if found is None:
             raise SystemFailure(f"{plan.name} was pulled, but the Engine does not have it.")
+        if found["Id"] != before:
+            self._uses.note_pull(found["Id"], plan.name)
         return _described(found, f"pulled in {seconds:.1f} s")
 
     def _present(self, name: str) -> dict[str, Any] | None:

@@ -237,4 +237,5 @@ EXECUTOR: Mapping[str, Checks] = {
     "policy": {"max_memory": _memory, "max_cpus": _cpus},
     "keep": {"on_failure": _duration, "max": _duration},
     "cache": {"mode": _cache_mode, "store": _absolute, "quota": _size, "max_age": _duration},
+    "images": {"quota": _size},
 }

@@ -172,6 +172,13 @@ class KeepSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImagesSettings:
+    """`[images]` of executor.toml: `quota` bounds what the images take that jobs had pulled ("" is without bound)."""
+
+    quota: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolicySettings:
     """One `[[policy]]` of executor.toml: what some projects' jobs get of what `[runners.docker]` gives.
 
@@ -213,6 +220,7 @@ class Settings:
     storage: StorageSettings = field(default_factory=StorageSettings)
     keep: KeepSettings = field(default_factory=KeepSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    images: ImagesSettings = field(default_factory=ImagesSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     policy: tuple[PolicySettings, ...] = ()
     config_file: str = ""

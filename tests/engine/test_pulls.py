@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -310,3 +312,40 @@ def test_jobs_that_need_the_same_image_at_once_all_get_it(driver: StartJob, regi
     outputs = [process.communicate(timeout=60)[0] for process in [made.begin("prepare") for made in jobs]]
     assert sum(b"pulled in" in output for output in outputs) == 1
     assert all(b"started in" in output for output in outputs)
+
+
+def test_images_that_jobs_had_pulled_keep_within_the_operators_quota(
+    driver: StartJob, registry: Registry, tmp_path: Path
+) -> None:
+    """What the operator brought stays, and so does what was used a moment ago."""
+    state = tmp_path / "state"
+    brought = registry.push(f"{name()}:1", keep=True, version="brought")
+    old, fresh = (registry.push(f"{name()}:1", version=word) for word in ("old", "fresh"))
+    for image in (old, fresh):
+        ended = pull(driver, registry, image, state=state)
+        ended.prepared()
+        ended.end()
+    _use_hours_ago(state, image_id(old))
+    made = pull(driver, registry, brought, policy='"never"', state=state)
+    with (made.folder / "executor.toml").open("a") as file:
+        file.write('[images]\nquota = "1"\n')
+    (state / "swept").unlink(missing_ok=True)
+    made.prepared()
+
+    deadline = time.monotonic() + 15
+    while image_id(old):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert image_id(fresh)
+    assert image_id(brought)
+
+
+def image_id(image: str) -> str:
+    """The id of an image of this host, "" for none."""
+    found = subprocess.run(["docker", "image", "inspect", "-f", "{{.Id}}", image], capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def _use_hours_ago(state: Path, image: str) -> None:
+    then = time.time() - 3 * 3600
+    os.utime(state / "images" / image.removeprefix("sha256:"), (then, then))

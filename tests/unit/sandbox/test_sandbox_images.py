@@ -27,7 +27,7 @@ PULLED: tuple[list[dict[str, Any]], dict[str, Any]] = ([{"status": "ok"}], {NAME
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TURNS", str(tmp_path))
+    monkeypatch.setenv("STATE", str(tmp_path))
     monkeypatch.setattr(images, "PAUSE_SECONDS", 0.0)
     monkeypatch.setenv("HOME", "/nowhere")
 
@@ -46,7 +46,7 @@ def plan(*policies: str, **changes: Any) -> ImagePlan:
 
 
 def get(engine: FakeEngine, image: ImagePlan) -> LocalImage:
-    return Images(engine.as_engine(), Credentials(job()), f"{os.environ['TURNS']}/turns").get(image)
+    return Images(engine.as_engine(), Credentials(job()), os.environ["STATE"]).get(image)
 
 
 def blamed(engine: FakeEngine, image: ImagePlan) -> ExecutorError:
@@ -237,7 +237,7 @@ def test_an_alternative_is_pulled_as_its_own_policies_say() -> None:
 def test_an_image_that_several_containers_share_is_had_once() -> None:
     engine = FakeEngine()
     engine.pulls = [PULLED]
-    had = Images(engine.as_engine(), Credentials(job()), f"{os.environ['TURNS']}/turns")
+    had = Images(engine.as_engine(), Credentials(job()), os.environ["STATE"])
     had.look_up([plan("always"), plan("always"), plan("never", name="other:1")])
 
     assert had.get(plan("always")) == had.get(plan("always"))
