@@ -177,11 +177,14 @@ class Engine:
         return (data for _, data in frames(reply.chunks()))
 
     def pull_image(self, reference: str, *, tag: str, platform: str, credentials: str) -> Iterator[dict[str, Any]]:
-        """POST /images/create: the progress messages of a pull. `credentials` is the X-Registry-Auth header."""
+        """POST /images/create: the progress messages of a pull. `credentials` is the X-Registry-Auth header.
+
+        Between two of them a large layer may take any time, while the Engine is at work.
+        """
         suffix = f"&platform={quote(platform)}" if platform else ""
         path = f"/images/create?fromImage={quote(reference)}&tag={quote(tag)}{suffix}"
         headers = {"X-Registry-Auth": credentials} if credentials else {}
-        reply = http.send(self.endpoint, "POST", path, headers=headers).reply()
+        reply = http.send(self.endpoint, "POST", path, headers=headers, seconds=None).reply()
         if reply.status >= 400:
             raise EngineError(reply.status, _message(reply.body()))
         for line in reply.lines():

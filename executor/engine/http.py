@@ -7,21 +7,21 @@ all of them, then read each reply.
 from __future__ import annotations
 
 import json
-import select
-import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 from executor.errors import SystemFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
+    from collections.abc import Callable, Iterator
 
     from executor.engine.endpoint import Endpoint
 
 REPLY_SECONDS = 120.0
+SEND_SECONDS = 10.0
 
-# An Engine at work may leave an answer open for long, but one that says nothing to a ping either is not at work.
+# An Engine at work may be silent for long, but one that says nothing to a ping either is not at work.
 PATIENCE_SECONDS = 5.0
 
 
@@ -36,12 +36,66 @@ class Broken(SystemFailure):
         )
 
 
+class Incoming:
+    """What comes over one connection. Silence is borne for `seconds` (None: without end), while `lives` says that the
+    other side is at work.
+    """
+
+    def __init__(self, connection: socket.socket, seconds: float | None, lives: Callable[[], bool]) -> None:
+        self._connection = connection
+        self._seconds = float("inf") if seconds is None else seconds
+        self._lives = lives
+        self._rest = b""
+
+    def piece(self) -> bytes:
+        """What is there, else what comes next; empty at the end."""
+        piece, self._rest = self._rest, b""
+        return piece or self._receive()
+
+    def line(self) -> bytes:
+        """All up to a line's end; at the end what is left."""
+        while b"\n" not in self._rest and (piece := self._receive()):
+            self._rest += piece
+        line, end, self._rest = self._rest.partition(b"\n")
+        return line + end
+
+    def exactly(self, size: int) -> bytes:
+        """So many bytes; fewer at the end."""
+        pieces: list[bytes] = []
+        while size and (piece := self.piece()):
+            pieces.append(piece[:size])
+            self._rest = piece[size:]
+            size -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Give the connection back to the kernel."""
+        self._connection.close()
+
+    def _receive(self) -> bytes:
+        deadline = time.monotonic() + self._seconds
+        while (piece := self._receive_soon(deadline)) is None:
+            if time.monotonic() >= deadline or not self._lives():
+                self.close()
+                raise Broken("no answer in time")
+        return piece
+
+    def _receive_soon(self, deadline: float) -> bytes | None:
+        """What comes before our patience ends, None where nothing does. `select` would not see what TLS holds back."""
+        self._connection.settimeout(max(0.001, min(PATIENCE_SECONDS, deadline - time.monotonic())))
+        try:
+            return self._connection.recv(65536)
+        except TimeoutError:
+            return None
+        except OSError as error:
+            raise Broken(error.strerror or "connection lost") from None
+
+
 class Reply:
     """The answer to one request. `status` and the headers are read at once, the body when it is asked for."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._file = connection.makefile("rb")
+    def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
         self.status = self._read_status()
         self._headers = dict(self._read_headers())
 
@@ -59,7 +113,7 @@ class Reply:
         elif "content-length" in self._headers:
             yield self._exactly(_size(self._headers["content-length"], 10))
         elif self.status not in (204, 304):
-            yield from iter(lambda: self._guarded_read1(), b"")
+            yield from iter(self._incoming.piece, b"")
 
     def lines(self) -> Iterator[bytes]:
         """The body line by line, for streams of JSON values."""
@@ -72,8 +126,7 @@ class Reply:
 
     def close(self) -> None:
         """Give the connection back to the kernel."""
-        self._file.close()
-        self._connection.close()
+        self._incoming.close()
 
     def _read_status(self) -> int:
         version, _, rest = self._line().partition(b" ")
@@ -96,29 +149,17 @@ class Reply:
         return _size(self._line().split(b";")[0].decode("latin-1"), 16)
 
     def _exactly(self, size: int) -> bytes:
-        data = self._guarded(lambda: self._file.read(size))
+        data = self._incoming.exactly(size)
         if len(data) < size:
             raise Broken("the answer was cut off")
         return data
 
     def _line(self) -> bytes:
         """A whole line: of half of one a status or the headers' end would be made."""
-        line = self._guarded(self._file.readline)
+        line = self._incoming.line()
         if not line.endswith(b"\n"):
             raise Broken("the answer was cut off" if line else "no answer")
         return line
-
-    def _guarded_read1(self) -> bytes:
-        return self._guarded(lambda: self._file.read1(65536))
-
-    @staticmethod
-    def _guarded(read: Any) -> bytes:
-        try:
-            return read()  # type: ignore[no-any-return]
-        except TimeoutError:
-            raise Broken("no answer in time") from None
-        except OSError as error:
-            raise Broken(error.strerror or "connection lost") from None
 
 
 def _size(text: str, base: int) -> int:
@@ -135,22 +176,12 @@ def _size(text: str, base: int) -> int:
 class Pending:
     """A request that is under way."""
 
-    def __init__(self, endpoint: Endpoint, connection: socket.socket, seconds: float | None) -> None:
-        self._endpoint = endpoint
-        self._connection = connection
-        self._deadline = time.monotonic() + seconds if seconds is not None else float("inf")
+    def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
 
     def reply(self) -> Reply:
         """Wait for the answer, while the Engine answers at all."""
-        while not self._arrives():
-            if time.monotonic() >= self._deadline or not _answers(self._endpoint):
-                self._connection.close()
-                raise Broken("no answer in time")
-        return Reply(self._connection)
-
-    def _arrives(self) -> bool:
-        seconds = min(PATIENCE_SECONDS, max(0.0, self._deadline - time.monotonic()))
-        return bool(select.select([self._connection], [], [], seconds)[0])
+        return Reply(self._incoming)
 
 
 def _answers(endpoint: Endpoint) -> bool:
@@ -170,7 +201,7 @@ def send(
     seconds: float | None = REPLY_SECONDS,
 ) -> Pending:
     """Start a request. `body` becomes JSON; `seconds` bounds each wait for data (None: no bound)."""
-    connection = endpoint.connect(seconds)
+    connection = endpoint.connect(SEND_SECONDS)
     data = b"" if body is None else json.dumps(body).encode()
     fields = {
         "Host": "docker",
@@ -184,4 +215,4 @@ def send(
         connection.sendall(head.encode() + b"\r\n" + data)
     except OSError as error:
         raise Broken(error.strerror or "connection lost") from None
-    return Pending(endpoint, connection, seconds)
+    return Pending(Incoming(connection, seconds, lambda: _answers(endpoint)))

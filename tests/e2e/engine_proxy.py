@@ -24,6 +24,7 @@ class EngineProxy:
         self._before: tuple[str, list[str]] = ("", [])
         self._flows = threading.Event()
         self._flows.set()
+        self._last_words: int | None = None
         self._connections: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
@@ -38,6 +39,10 @@ class EngineProxy:
     def fall_silent(self) -> None:
         """Take connections and requests as before, and let no byte through."""
         self._flows.clear()
+
+    def fall_silent_in_an_answer(self, size: int) -> None:
+        """Let `size` bytes of what the Engine says next through, and then nothing."""
+        self._last_words = size
 
     def speak_again(self) -> None:
         """Let through what was held back."""
@@ -69,6 +74,11 @@ class EngineProxy:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._before_request(data.split(b"\r\n", 1)[0].decode(errors="replace"))
+                if self._last_words is not None and data.startswith(b"HTTP/"):
+                    target.sendall(data[: self._last_words])
+                    data = data[self._last_words :]
+                    self._last_words = None
+                    self.fall_silent()
                 self._flows.wait()
                 target.sendall(data)
             self._flows.wait()

@@ -102,6 +102,19 @@ def test_an_engine_that_hangs_in_prepare_fails_each_attempt_soon(start_runner: S
     _remove_by_hand(runner, proxy)
 
 
+@pytest.mark.parametrize("size", [9, 300], ids=["in the status", "in the body"])
+def test_an_engine_that_hangs_in_the_middle_of_an_answer_fails_each_attempt_soon(
+    start_runner: StartRunner, proxy: EngineProxy, size: int
+) -> None:
+    runner = start_runner(docker_options=proxy.option)
+    proxy.fall_silent_in_an_answer(size)
+    record = runner.submit(Job(script=["echo never"]))
+    assert _seconds_to_end(record) < 3 * _SECONDS
+    assert record.outcome == _SYSTEM
+    assert "The Docker Engine stopped answering" in record.trace
+    _remove_by_hand(runner, proxy)
+
+
 def test_a_job_whose_engine_hangs_at_its_end_ends_all_the_same(start_runner: StartRunner, proxy: EngineProxy) -> None:
     runner = start_runner(docker_options=proxy.option)
     record = runner.submit(Job(script=["echo started", "sleep 1"]))

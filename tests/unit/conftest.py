@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.engine.fake_server import FakeServer
+from tests.unit.engine.fake_server import FakeServer, Halting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """A function that starts a server that plays the Engine, with the answers it is to give, one a connection."""
     servers: list[FakeServer] = []
 
-    def start(*answers: bytes | None) -> FakeServer:
+    def start(*answers: bytes | Halting | None) -> FakeServer:
         servers.append(FakeServer(tmp_path / f"{len(servers)}.sock", list(answers)))
         return servers[-1]
 

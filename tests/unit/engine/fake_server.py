@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from executor.engine.endpoint import Endpoint
@@ -14,13 +15,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@dataclass(frozen=True)
+class Halting:
+    """An answer that halts after `begun`, for good or until `rest` comes after `seconds`."""
+
+    begun: bytes
+    rest: bytes = b""
+    seconds: float = 0
+
+
 class FakeServer:
     """Answers each connection with the next of `answers`; None is a server that takes the request and says nothing.
 
     `requests` are the requests as they came, head and body.
     """
 
-    def __init__(self, path: Path, answers: list[bytes | None]) -> None:
+    def __init__(self, path: Path, answers: list[bytes | Halting | None]) -> None:
         self.requests: list[bytes] = []
         self.endpoint = Endpoint(host=f"unix://{path}")
         self._answers = answers
@@ -47,11 +57,24 @@ class FakeServer:
             except OSError:
                 return
             self.requests.append(_request(connection))
-            if answer is None:
-                self._open.append(connection)
+            if isinstance(answer, bytes):
+                with contextlib.suppress(BrokenPipeError), connection:
+                    connection.sendall(answer)
                 continue
-            with contextlib.suppress(BrokenPipeError), connection:
-                connection.sendall(answer)
+            self._open.append(connection)
+            if answer:
+                self._halt(connection, answer)
+
+    def _halt(self, connection: socket.socket, answer: Halting) -> None:
+        connection.sendall(answer.begun)
+        if answer.rest:
+            threading.Timer(answer.seconds, self._go_on, (connection, answer.rest)).start()
+
+    @staticmethod
+    def _go_on(connection: socket.socket, rest: bytes) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(rest)
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _request(connection: socket.socket) -> bytes:

@@ -11,13 +11,16 @@ import pytest
 from executor.engine import http
 from executor.engine.client import Engine, EngineError
 from executor.engine.http import Broken, send
-from tests.unit.engine.fake_server import answer, chunked
+from tests.unit.engine.fake_server import Halting, answer, chunked
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Serve
 
 VALUE = {"Id": "abc", "Text": "ä" * 50}
 BODY = json.dumps(VALUE).encode()
+HALF_A_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nhalf"
+HALF_A_CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nd\r\nhalf"
+HALF_A_STREAM = b"HTTP/1.1 200 OK\r\n\r\nhalf"
 
 
 @pytest.mark.parametrize(
@@ -110,14 +113,63 @@ def test_an_engine_that_answers_pings_gets_its_time(serve: Serve, monkeypatch: p
 
 
 def test_a_server_that_stops_in_the_middle_is_given_up(serve: Serve) -> None:
-    server = serve(None)
-    pending = send(server.endpoint, "GET", "/x", seconds=0.1)
-    while not server._open:
-        time.sleep(0.01)
-    server._open[0].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    server = serve(Halting(HALF_A_BODY))
 
     with pytest.raises(Broken, match="no answer in time"):
-        pending.reply().body()
+        send(server.endpoint, "GET", "/x", seconds=0.1).reply().body()
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-", HALF_A_BODY, HALF_A_CHUNK, HALF_A_STREAM],
+    ids=["status", "headers", "length", "chunk", "stream"],
+)
+def test_an_engine_that_falls_silent_in_an_answer_and_answers_no_ping_is_given_up_soon(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(http, "PATIENCE_SECONDS", 0.1)
+    server = serve(Halting(begun), None)
+    began = time.monotonic()
+
+    with pytest.raises(Broken, match="no answer in time"):
+        list(send(server.endpoint, "GET", "/x", seconds=None).reply().chunks())
+
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("begun", "rest"),
+    [
+        (b"HTTP/1.1 2", b"00 OK\r\n\r\nhalf and half"),
+        (HALF_A_BODY, b" and half"),
+        (HALF_A_CHUNK, b" and half\r\n0\r\n\r\n"),
+        (HALF_A_STREAM, b" and half"),
+    ],
+    ids=["status", "length", "chunk", "stream"],
+)
+def test_an_answer_may_pause_for_as_long_as_pings_are_answered(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, begun: bytes, rest: bytes
+) -> None:
+    monkeypatch.setattr(http, "PATIENCE_SECONDS", 0.1)
+    server = serve(Halting(begun, rest, seconds=1), *[answer(200)] * 100)
+
+    body = b"".join(send(server.endpoint, "GET", "/x", seconds=None).reply().chunks())
+
+    assert body == b"half and half"
+    assert len([request for request in server.requests if request.startswith(b"GET /_ping ")]) >= 3
+
+
+def test_a_silent_pull_is_waited_for(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound on an answer's silence is none on a pull's: a large layer is unpacked without a word."""
+    monkeypatch.setattr(http, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(http.send, "__defaults__", (None, None, 0.2))
+    whole = chunked(b'{"status":"a"}\n', b'{"status":"b"}\n')
+    at = whole.index(b'{"status":"b"}')
+    server = serve(Halting(whole[:at], whole[at:], seconds=1), *[answer(200)] * 100)
+
+    pulled = Engine(server.endpoint).pull_image("debian", tag="12", platform="", credentials="")
+
+    assert [progress["status"] for progress in pulled] == ["a", "b"]
 
 
 def test_calls_overlap(serve: Serve) -> None:
