@@ -5,6 +5,7 @@ from __future__ import annotations
 from executor.errors import OperatorError
 from executor.plan.devices import device, device_requests, ulimit
 from executor.plan.globs import matches_any
+from executor.plan.limits import build_limits, service_limits
 from executor.plan.model import BUILD, HELPER
 from executor.settings.units import parse_bytes, parse_cpus
 
@@ -30,11 +31,12 @@ def job_host_config(request: Request, role: str, written: str) -> dict[str, Any]
 
     `written` is the name of the image before it was completed, which is what allow-lists are about.
     """
-    docker = request.docker
+    docker, limits = request.docker, _limits(request)
     only_build = {"PidMode": docker.pid_mode, "Init": request.feature(INIT_FLAG)} if role == BUILD else {}
     return _present(
         {
-            **_limits(request),
+            **limits,
+            **(build_limits(request, limits) if role == BUILD else {}),
             **_common(request),
             **only_build,
             "Privileged": docker.privileged and _may_be_privileged(role, written, docker.allowed_privileged_images),
@@ -61,11 +63,12 @@ def service_host_config(request: Request, written: str, image: str) -> dict[str,
 
     Lists of what may be privileged match the name as `written`, those of devices the complete name in `image`.
     """
-    docker = request.docker
+    docker, limits = request.docker, _service_limits(request)
     privileged = docker.privileged if docker.services_privileged is None else docker.services_privileged
     return _present(
         {
-            **_service_limits(request),
+            **limits,
+            **service_limits(request, limits),
             **_common(request),
             "Init": request.feature(INIT_FLAG),
             "Privileged": privileged and _matches(written, docker.allowed_privileged_services),

@@ -25,7 +25,8 @@ class Host:
     `job_dir` is the host's folder of the job's state. `builds_host_dir` and `cache_host_dir` are the host's folders
     behind the runner's `builds_dir` and `cache_dir`. `slot` None is "forged". `gitlab_runner` is the host's binary for
     the helper, "" for none. `variables` are the job's effective ones (see `job_variables`): forgeable, only for
-    expansion. `cpus` is a count, `memory` bytes, `platform` as in linux/amd64.
+    expansion. `cpus` is a count, `memory` bytes, `platform` as in linux/amd64. `needed_memory` is what the job's build
+    container should have by its history, in bytes, 0 for unknown.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Host:
     cpus: int
     memory: int
     platform: str
+    needed_memory: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

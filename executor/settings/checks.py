@@ -19,6 +19,8 @@ CACHE_MODES = ("auto", "archive")
 PULL_POLICIES = ("always", "if-not-present", "never")
 SMALLEST_MEMORY = 6 * 1024 * 1024
 SMALLEST_FILE = 64 * 1024
+# What an address in [report] may hold in braces.
+JOB_FACTS = ("job", "pipeline", "project", "project_id", "ref", "sha")
 _LOG_OPTIONS = ("env", "labels")
 _ULIMITS = frozenset(
     [
@@ -190,6 +192,17 @@ def _not_negative(value: int) -> str:
     return "must not be negative." if value < 0 else ""
 
 
+def _positive(value: int) -> str:
+    return "" if value > 0 else "must be 1 or more."
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        return 'is no web address. Write for example "https://grafana.example.com/d/ci?var-job={job}".'
+    unknown = [part.partition("}")[0] for part in value.split("{")[1:] if part.partition("}")[0] not in JOB_FACTS]
+    return f"holds {{{unknown[0]}}}. Known are {', '.join(f'{{{name}}}' for name in JOB_FACTS)}." if unknown else ""
+
+
 def _oom_score(value: int) -> str:
     return "" if -1000 <= value <= 1000 else "must be from -1000 to 1000."
 
@@ -238,4 +251,12 @@ EXECUTOR: Mapping[str, Checks] = {
     "keep": {"on_failure": _duration, "max": _duration},
     "cache": {"mode": _cache_mode, "store": _absolute, "quota": _size, "max_age": _duration},
     "images": {"quota": _size},
+    "limits": {"max_memory": _memory, "max_cpus": _cpus},
+    "history": {"keep": _duration, "runs": _positive},
+    "report": {
+        "url": _web_address,
+        "token_file": _absolute,
+        "cpu_price": _not_negative,
+        "memory_gib_price": _not_negative,
+    },
 }

@@ -179,6 +179,48 @@ class ImagesSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LimitsSettings:
+    """`[limits]` of executor.toml: the most that jobs may ask for with JOB_MEMORY and JOB_CPUS, for one container.
+
+    "" is what `[runners.docker]` gives, so that jobs may only ask for less. `auto` gives a job whose earlier run was
+    killed for its memory more than it had then.
+    """
+
+    max_memory: str = ""
+    max_cpus: str = ""
+    auto: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistorySettings:
+    """`[history]` of executor.toml: for how long it is known what jobs used, and of how many runs of each at most."""
+
+    keep: str = "90d"
+    runs: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """`[report]` of executor.toml: where GitLab shows what jobs used, beside their logs.
+
+    `artifacts` sends the reports `metrics` and `annotations` with the job's own token. `url` is what the job's page
+    links to, with `{job}`, `{pipeline}`, `{project}`, `{project_id}`, `{ref}` and `{sha}` for the job's.
+    `token_file` holds a token of the operator's, or `token_env` names a variable of the runner's service with it: for
+    `commit_status` and `merge_request_note`, which tell of regressions. Prices are of an hour, in `currency`.
+    """
+
+    artifacts: bool = True
+    url: str = ""
+    token_file: str = ""
+    token_env: str = ""
+    commit_status: bool = False
+    merge_request_note: bool = False
+    cpu_price: float = 0.0
+    memory_gib_price: float = 0.0
+    currency: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolicySettings:
     """One `[[policy]]` of executor.toml: what some projects' jobs get of what `[runners.docker]` gives.
 
@@ -221,6 +263,9 @@ class Settings:
     keep: KeepSettings = field(default_factory=KeepSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     images: ImagesSettings = field(default_factory=ImagesSettings)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     policy: tuple[PolicySettings, ...] = ()
     config_file: str = ""

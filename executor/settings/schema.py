@@ -215,6 +215,7 @@ _LENIENT: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("DockerSettings", "cpus"): _number_words,
     ("DockerSettings", "service_cpus"): _number_words,
     ("PolicySettings", "max_cpus"): _number_words,
+    ("LimitsSettings", "max_cpus"): _number_words,
 }
 
 _REFUSED_BY_THE_RUNNER: dict[tuple[str, str], type | tuple[type, ...]] = {

@@ -12,8 +12,11 @@ from executor.settings.model import (
     CacheSettings,
     DockerSettings,
     HelperSettings,
+    HistorySettings,
     KeepSettings,
+    LimitsSettings,
     PolicySettings,
+    ReportSettings,
     ServiceSettings,
     StorageSettings,
 )
@@ -29,6 +32,9 @@ SECTIONS = [
     KeepSettings,
     AuditSettings,
     CacheSettings,
+    LimitsSettings,
+    HistorySettings,
+    ReportSettings,
     PolicySettings,
 ]
 
