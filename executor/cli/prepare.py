@@ -21,7 +21,7 @@ from executor.terminal import log_warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from executor.plan.model import Plan
+    from executor.plan.model import Host, Plan
 
 
 def main(arguments: list[str]) -> int:
@@ -50,12 +50,23 @@ def main(arguments: list[str]) -> int:
 def _plan(attempt: Attempt) -> Plan:
     """What the job gets, or why not; the audit log hears of either."""
     try:
-        plan = make_plan(attempt.context.job, attempt.context.settings, attempt.host)
+        plan = make_plan(attempt.context.job, attempt.context.settings, _host(attempt))
     except JobError as refusal:
         record_denied(attempt, refusal)
         raise
     record_allowed(attempt, plan)
     return plan
+
+
+def _host(attempt: Attempt) -> Host:
+    """The job's place, with what its history says that it needs where limits are to follow that."""
+    if not attempt.context.settings.limits.auto:
+        return attempt.host
+    from dataclasses import replace
+
+    from executor.sandbox.past_need import needed_memory
+
+    return replace(attempt.host, needed_memory=needed_memory(attempt.state_dir, attempt.context.job))
 
 
 def _clean_up_after_others(attempt: Attempt) -> None:

@@ -24,6 +24,7 @@ def comparison_of(path: str, usage: Usage, bounds: Bounds | None = None) -> Comp
 
     Raises HistoryError where the history in `path` cannot be read, or is not there yet.
     """
-    run = in_short(usage)
-    earlier = runs_of_job(path, usage.job, limit=LOOKED_AT)
+    run, job = in_short(usage), usage.job
+    runs = runs_of_job(path, job.project_id, job.project, job.key, limit=LOOKED_AT)
+    earlier = [one for one in runs if (one.runner, one.id) != (run.runner, run.id)]
     return replace(compared(run, earlier), suggestions=suggestions([run, *earlier], bounds))

@@ -30,6 +30,7 @@ class Run:
     ref: str
     sha: str
     on_default_branch: bool
+    runner: str
     began: float
     seconds: float
     result: str

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from sqlite3 import Connection, Row
     from typing import Any
 
-_OF_JOB = "id project_id project name key ref sha on_default_branch began seconds result exit_code failed_stage cache"
+_OF_JOB = (
+    "id project_id project name key ref sha on_default_branch runner began seconds result exit_code failed_stage cache"
+)
 _OF_CONTAINER = "cpu_limit cpu_p95 memory_p95 memory_limit"
 _OF_USE = (
     "cpu_seconds periods throttled_periods pressure_cpu_seconds wall_seconds"
@@ -68,12 +70,11 @@ def past_runs(path: str, wanted: Wanted, *, limit: int) -> list[Run]:
         return _select(connection, list(held), list(held.values()), limit)
 
 
-def runs_of_job(path: str, job: JobFacts, *, limit: int) -> list[Run]:
-    """The newest `limit` earlier runs of the same job on all branches, newest first; without the job itself."""
-    conditions = ["j.project_id = ?", "j.project = ?", "j.key = ?", "NOT (j.runner = ? AND j.id = ?)"]
-    values = [job.project_id, job.project, job.key, job.runner, job.id]
+def runs_of_job(path: str, project_id: int, project: str, key: str, *, limit: int) -> list[Run]:
+    """The newest `limit` runs of one job of one project on all branches, newest first."""
+    conditions = ["j.project_id = ?", "j.project = ?", "j.key = ?"]
     with reading(path) as connection:
-        return _select(connection, conditions, values, limit)
+        return _select(connection, conditions, [project_id, project, key], limit)
 
 
 def last_run(path: str, words: str) -> int | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from executor.usage.model import ContainerUse, Usage, Verdict
 
-_OF_JOB = ("id", "project_id", "project", "name", "key", "ref", "sha", "on_default_branch")
+_OF_JOB = ("id", "project_id", "project", "name", "key", "ref", "sha", "on_default_branch", "runner")
 _OF_USAGE = ("began", "seconds", "result", "exit_code", "failed_stage", "cache")
 _OF_USE = (
     "cpu_seconds",
