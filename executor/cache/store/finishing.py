@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,7 @@ def mark_synced(store: Store) -> None:
 
 def digest(store: Store, place: Place) -> None:
     """Compute the digests of a cache's layers that have none."""
-    lease = processes.own_lease(secrets.token_hex(4))
+    lease = processes.own_lease(os.urandom(4).hex())
     snapshot = store.pin(place, lease)
     try:
         for layer in snapshot.layers if snapshot else ():
@@ -73,7 +72,7 @@ def flatten(store: Store, place: Place) -> bool:
     Files are hard-linked: a layer never changes. The cache's pointer is changed only if it is still the one that was
     flattened; what it shows is the same. Gives whether it was changed.
     """
-    lease = processes.own_lease(secrets.token_hex(4))
+    lease = processes.own_lease(os.urandom(4).hex())
     snapshot = store.pin(place, lease)
     try:
         return bool(snapshot and _pays(store, snapshot) and _flatten(store, snapshot, lease))

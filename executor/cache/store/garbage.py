@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ def collect(store: Store, quota: int, max_age: float, living: Callable[[str], bo
     """
     with told("The store of caches cannot be cleaned up."), store.locks.one_collector():
         dead = _dead_leases(store, living)
-        trash = f"{store.records.stages}/{processes.own_lease()}-{secrets.token_hex(6)}"
+        trash = f"{store.records.stages}/{processes.own_lease()}-{os.urandom(6).hex()}"
         os.mkdir(trash, 0o700)
         try:
             with store.locks.alone():

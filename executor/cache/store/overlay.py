@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 from typing import TYPE_CHECKING
 
 from executor.cache.store.failures import CacheFailure, told
@@ -167,7 +166,7 @@ def probe(store: str, builds: str) -> str:
     """Why layers in the folder `store` cannot be mounted below folders in `builds`, in plain words; "" if they can."""
     if os.geteuid() != 0:
         return "The executor does not run as root, and only root may mount."
-    name = f".probe-{secrets.token_hex(6)}"
+    name = f".probe-{os.urandom(6).hex()}"
     try:
         os.makedirs(f"{store}/{name}/layer/folder")
         os.makedirs(f"{builds}/{name}/upper")

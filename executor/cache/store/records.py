@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,7 +82,9 @@ class Records:
     def point(self, snapshot: Snapshot, *, durable: bool = False) -> None:
         """Make a snapshot the one that is found at its place; readers see the old pointer or the new one."""
         pointer = _pointer(snapshot.place)
-        os.makedirs(f"{self._folder}/{os.path.dirname(pointer)}", mode=0o700, exist_ok=True)
+        trust = os.path.dirname(pointer)
+        for folder in (os.path.dirname(trust), trust):
+            private_folder(f"{self._folder}/{folder}")
         self._write(f"{pointer}.json", asdict(snapshot), durable=durable)
 
     def forget(self, place: Place) -> None:
@@ -148,7 +149,7 @@ class Records:
         _unlink(f"{self._folder}/leases/{lease}")
 
     def _write(self, path: str, facts: Mapping[str, object], *, durable: bool) -> None:
-        temporary = f"{self.stages}/{own_lease()}-{secrets.token_hex(6)}"
+        temporary = f"{self.stages}/{own_lease()}-{os.urandom(6).hex()}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with open(descriptor, "w") as file:
@@ -162,6 +163,12 @@ class Records:
             raise
         if durable:
             sync_folder(os.path.dirname(f"{self._folder}/{path}"))
+
+
+def private_folder(path: str) -> None:
+    """Make a folder that is closed to others, in one that is there, unless it is there too."""
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
 
 
 def sync_folder(path: str) -> None:

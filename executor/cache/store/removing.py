@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 
 from executor.cache.store import trees
@@ -70,7 +69,7 @@ class _Removal:
                 self._move_up(entry.name, folder)
 
     def _move_up(self, name: str, folder: int) -> None:
-        moved = f"{MOVED}{secrets.token_hex(8)}"
+        moved = f"{MOVED}{os.urandom(8).hex()}"
         os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=self._top)
         self._moved.append(moved)
 

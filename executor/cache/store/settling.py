@@ -7,7 +7,6 @@ redirects. Afterwards it holds no redirects: what a renamed folder shows is link
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -207,7 +206,7 @@ class _Settling:
 
     def _cut(self, names: list[tuple[str, str]]) -> None:
         (parent, name), *others = names
-        temporary = f".{secrets.token_hex(8)}"
+        temporary = f".{os.urandom(8).hex()}"
         with trees.folder_below(self._staged, parent) as folder:
             copy_file(name, folder, folder, temporary)
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)

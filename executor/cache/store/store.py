@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 import time
 from dataclasses import replace
@@ -26,7 +25,7 @@ from executor.cache.store.failures import CacheFailure, told
 from executor.cache.store.locks import Locks
 from executor.cache.store.model import Kept, Layer, Snapshot, Stats
 from executor.cache.store.processes import boot_id
-from executor.cache.store.records import Records
+from executor.cache.store.records import Records, private_folder
 from executor.cache.store.removing import remove_tree
 from executor.cache.store.settling import settle
 
@@ -55,8 +54,11 @@ class Store:
         self.locks = Locks(folder)
         self.records = Records(folder)
         with told(f"The store of caches cannot be made in {folder}."):
+            if not os.path.isdir(folder):
+                os.makedirs(os.path.dirname(folder), exist_ok=True)
+                private_folder(folder)
             for name in FOLDERS:
-                os.makedirs(f"{folder}/{name}", mode=0o700, exist_ok=True)
+                private_folder(f"{folder}/{name}")
 
     def find(self, places: Sequence[Place], lease: str) -> Snapshot | None:
         """The first cache that is there, pinned for the lease; None if there is none. Counts a hit or a miss."""
@@ -78,7 +80,7 @@ class Store:
     def stage(self, lease: str) -> str:
         """A new private folder for what is to be published, laid out as `<prefix>/<path below the project>`."""
         _check_lease(lease)
-        path = f"{self.records.stages}/{lease}-{secrets.token_hex(6)}"
+        path = f"{self.records.stages}/{lease}-{os.urandom(6).hex()}"
         with told(CANNOT_SAVE):
             os.mkdir(path, 0o700)
         return path
@@ -109,7 +111,7 @@ class Store:
         with told(CANNOT_SAVE):
             settled = self._settle(staged, base, prefix, roots, mounted)
             if base and not settled.changed:
-                snapshot = replace(base, place=place, roots=tuple(roots), saved=time.time(), maker=maker)
+                snapshot = _unchanged(base, place, roots, maker)
                 return self._publish_unchanged(staged, snapshot, base, lease)
             layer = self.new_layer(prefix, "" if settled.alone or not base else base.layers[0], settled.own)
             snapshot = _snapshot(place, layer, base, settled, roots, maker)
@@ -133,7 +135,7 @@ class Store:
     def new_layer(self, prefix: str, parent: str, size: trees.Size, *, synced: bool = False) -> Layer:
         """The facts of a layer that is about to be published."""
         return Layer(
-            id=secrets.token_hex(6),
+            id=os.urandom(6).hex(),
             prefix=prefix,
             parent=parent,
             bytes=size.bytes,
@@ -315,10 +317,19 @@ def _snapshot(
         roots=tuple(roots),
         bytes=settled.own.bytes + (below.bytes - settled.hidden.bytes if below else 0),
         files=settled.own.files + (below.files - settled.hidden.files if below else 0),
-        generation=base.generation if base and base.place == place else 0,
+        generation=_generation(base, place),
         saved=layer.made,
         maker=maker,
     )
+
+
+def _unchanged(base: Snapshot, place: Place, roots: Sequence[str], maker: Maker) -> Snapshot:
+    generation = _generation(base, place)
+    return replace(base, place=place, roots=tuple(roots), saved=time.time(), maker=maker, generation=generation)
+
+
+def _generation(base: Snapshot | None, place: Place) -> int:
+    return base.generation if base and base.place == place else 0
 
 
 def _copy_root(copying: Copying, layers: Sequence[int], old_prefix: str, root: str, target: int, prefix: str) -> None:
