@@ -124,9 +124,10 @@ class MountLine:
 
     def layers(self) -> set[str]:
         """The names of the folders that an overlay has below."""
-        found = re.findall(r"(?:^|[ ,])lowerdir\+?=((?:\\.|[^,\\])*)", self.options)
-        paths = (path for value in found for path in re.split(r"(?<!\\):", _plain(value)))
-        return {path.rpartition("/")[2] for path in paths}
+        # Commas and backslashes in paths are octal here; after that, colons in them have a backslash.
+        values = (option.partition("=") for option in self.options.split(","))
+        lowers = (_plain(value) for name, _, value in values if name in ("lowerdir", "lowerdir+"))
+        return {path.rpartition("/")[2] for lower in lowers for path in re.split(r"(?<!\\):", lower)}
 
 
 def mount_lines() -> list[MountLine]:

@@ -282,14 +282,18 @@ def can_be_base(base: Snapshot, prefix: str, roots: Sequence[str]) -> bool:
     """Whether a job that caches `roots` below `prefix` can publish a delta on `base`: laid out alike, no root of one
     inside a root of the other.
     """
-    return base.prefix == prefix and not any(
-        _is_inside(one, other) or _is_inside(other, one) for one in base.roots for other in roots
-    )
+    ours, theirs = ({trees.join(root) for root in each} for each in (roots, base.roots))
+    return base.prefix == prefix and not (_above(ours) & theirs or _above(theirs) & ours)
 
 
-def _is_inside(path: str, folder: str) -> bool:
-    parts, outer = trees.parts_of(path), trees.parts_of(folder)
-    return len(parts) > len(outer) and parts[: len(outer)] == outer
+def _above(paths: set[str]) -> set[str]:
+    """All folders that the paths are in, "" being the top."""
+    above = set[str]()
+    for path in paths:
+        while path:
+            path = path.rpartition("/")[0]
+            above.add(path)
+    return above
 
 
 def _hide_other_roots(staged: int, base: Snapshot, roots: Sequence[str]) -> None:

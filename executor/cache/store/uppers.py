@@ -35,15 +35,6 @@ def take_roots(upper: int, prefix: str, roots: Sequence[str], staged: int) -> li
     return [root for root, (state, _) in states.items() if state != UNTOUCHED]
 
 
-def put_back(upper: int, prefix: str, roots: Sequence[str], staged: int) -> None:
-    """Undo `take_roots` where nothing could be published, and no layers are below `upper`: the job keeps its files."""
-    for root in roots:
-        path = trees.join(prefix, root)
-        facts = trees.look(staged, path)
-        if facts is not None and not trees.is_whiteout(facts):
-            trees.move(staged, path, upper, path)
-
-
 def state_of(upper: int, path: str) -> tuple[str, bool]:
     """Whether the upper folder left `path` UNTOUCHED, has it THERE or says that it is GONE; and whether it hides
     everything that lies there in the layers below.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from executor.cache.store import processes
 from executor.cache.store.failures import CacheFailure
-from executor.cache.store.store import Store
+from executor.cache.store.store import Store, can_be_base
 from tests.unit.cache.store.staging import GONE, MAKER, PREFIX, place, save, shown
 
 if TYPE_CHECKING:
@@ -259,3 +260,14 @@ def test_a_cache_that_was_removed_is_gone(store: Store) -> None:
 
     assert store.find([place()], "job") is None
     assert store.snapshots() == []
+
+
+def test_many_paths_are_compared_at_once(store: Store) -> None:
+    roots = [f"folder{number}/cache" for number in range(1000)]
+    base = save(store, {}, roots=roots)
+
+    began = time.process_time()
+    assert can_be_base(base, PREFIX, roots)
+    assert not can_be_base(base, PREFIX, [*roots, "folder7"])
+    assert not can_be_base(base, PREFIX, [*roots, "folder7/cache/more"])
+    assert time.process_time() - began < 0.5

@@ -11,7 +11,7 @@ import pytest
 
 from executor.cache.store import trees
 from executor.cache.store.failures import CacheFailure, MustCopy
-from executor.cache.store.uppers import purge, put_back, state_of, take_roots
+from executor.cache.store.uppers import purge, state_of, take_roots
 from tests.unit.cache.store.staging import GONE, MAKER, OPAQUE, PREFIX, lay, place, save, shown
 from tests.unit.cache.store.test_store_trees import chdir
 
@@ -202,20 +202,6 @@ def test_a_parent_that_was_renamed_stops_before_anything_is_moved(tmp_path: Path
 
     assert os.listdir(staged) == []
     assert os.path.exists(f"{tmp_path}/job/{PREFIX}/first/a")
-
-
-def test_what_was_taken_can_be_put_back(tmp_path: Path, store: Store) -> None:
-    (tmp_path / "job").mkdir()
-    lay(f"{tmp_path}/job/{PREFIX}", {"c/a": "1", "d/e/f": "2", "other": "3"})
-    staged = store.stage("job")
-
-    with trees.folder_at(f"{tmp_path}/job") as upper, trees.folder_at(staged) as target:
-        take_roots(upper, PREFIX, ["c", "d/e", "missing"], target)
-        assert sorted(os.listdir(f"{tmp_path}/job/{PREFIX}")) == ["d", "other"]
-        put_back(upper, PREFIX, ["c", "d/e", "missing"], target)
-
-    assert (tmp_path / "job" / PREFIX / "c" / "a").read_text() == "1"
-    assert (tmp_path / "job" / PREFIX / "d" / "e" / "f").read_text() == "2"
 
 
 def test_the_next_job_in_the_folder_sees_nothing_of_a_cache(tmp_path: Path) -> None:
