@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from executor.cache.store.failures import CacheFailure, told
@@ -178,7 +179,8 @@ def probe(store: str, builds: str) -> str:
         return failure.one_line()
     finally:
         for folder in (store, builds):
-            remove_work(f"{folder}/{name}")
+            with suppress(CacheFailure):
+                remove_work(f"{folder}/{name}")
 
 
 def _try(store: str, builds: str) -> str:

@@ -45,6 +45,8 @@ class _Removal:
     def _entry(self, name: str, folder: int, depth: int) -> None:
         try:
             deeper = os.open(name, trees.FOLDER, dir_fd=folder)
+        except FileNotFoundError:
+            return
         except OSError:
             self._unlink(name, folder)
             return
