@@ -57,7 +57,8 @@ class Job:
     """What the driver needs of one job. `timeout` in seconds.
 
     `user` is the login of who started it, "" where GitLab does not say. `secret_names` are the variables that the
-    runner fills from `secrets:`, over any others of the name.
+    runner fills from `secrets:`, over any others of the name. `trace_sections` is whether GitLab folds sections of the
+    job log.
     """
 
     id: int
@@ -81,3 +82,4 @@ class Job:
     url: str = ""
     user: str = ""
     secret_names: tuple[str, ...] = ()
+    trace_sections: bool = False

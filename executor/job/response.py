@@ -72,6 +72,7 @@ def parse_job(content: Any, environment: Mapping[str, str]) -> Job:
         url=_first(variables, "CI_JOB_URL") or environment.get("CI_JOB_URL", ""),
         user=_first(variables, "GITLAB_USER_LOGIN"),
         secret_names=response.child("secrets").names(),
+        trace_sections=response.child("features").flag("trace_sections"),
     )
 
 

@@ -19,6 +19,8 @@ CACHE_MODES = ("auto", "archive")
 PULL_POLICIES = ("always", "if-not-present", "never")
 SMALLEST_MEMORY = 6 * 1024 * 1024
 SMALLEST_FILE = 64 * 1024
+SHORTEST_INTERVAL = 1
+LONGEST_INTERVAL = 60
 # What an address in [report] may hold in braces.
 JOB_FACTS = ("job", "pipeline", "project", "project_id", "ref", "sha")
 _LOG_OPTIONS = ("env", "labels")
@@ -114,6 +116,13 @@ def _duration(value: str) -> str:
     except ValueError:
         return 'is not a span of time. Write for example "30m", "1h30m" or "2d".'
     return ""
+
+
+def _interval(value: str) -> str:
+    complaint = _duration(value)
+    if not complaint and not SHORTEST_INTERVAL <= parse_duration(value) <= LONGEST_INTERVAL:
+        return 'must be from "1s" to "60s".'
+    return complaint
 
 
 def _pull_policies(values: tuple[str, ...]) -> str:
@@ -251,6 +260,7 @@ EXECUTOR: Mapping[str, Checks] = {
     "keep": {"on_failure": _duration, "max": _duration},
     "cache": {"mode": _cache_mode, "store": _absolute, "quota": _size, "max_age": _duration},
     "images": {"quota": _size},
+    "usage": {"interval": _interval},
     "limits": {"max_memory": _memory, "max_cpus": _cpus},
     "history": {"keep": _duration, "runs": _positive},
     "report": {

@@ -192,6 +192,15 @@ class LimitsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UsageSettings:
+    """`[usage]` of executor.toml: whether it is measured what jobs use, how often, and whether their logs show it."""
+
+    enabled: bool = True
+    interval: str = "1s"
+    section: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class HistorySettings:
     """`[history]` of executor.toml: for how long it is known what jobs used, and of how many runs of each at most."""
 
@@ -264,6 +273,7 @@ class Settings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     images: ImagesSettings = field(default_factory=ImagesSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
+    usage: UsageSettings = field(default_factory=UsageSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)

@@ -194,3 +194,8 @@ def test_names_of_secrets_are_kept_and_nothing_else_of_them(tmp_path: Path) -> N
 
     assert job.secret_names == ("DB",)
     assert SECRET not in repr(job)
+
+
+def test_whether_gitlab_folds_sections_is_what_it_says(tmp_path: Path) -> None:
+    assert load(tmp_path, {**MINIMAL, "features": {"trace_sections": True}}).trace_sections
+    assert not load(tmp_path, {**MINIMAL, "features": None}).trace_sections
