@@ -16,6 +16,7 @@ For people:
   exec [JOB ...]         run jobs of the local .gitlab-ci.yml, without GitLab
   plan [JOB]             print what would be created for a job; touches nothing
   ps                     the jobs that run on this host: stage, time, CPU, memory
+  usage [JOB]            what jobs used, and limits that would suit them
   logs JOB               what a job's containers wrote themselves
   shell JOB              a shell in a job's build container
   gc                     remove what crashed jobs left behind
@@ -33,7 +34,7 @@ For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
 
 `executor COMMAND --help` says more about the commands for people."""
 
-KNOWN = ("exec", "plan", "ps", "logs", "shell", "gc", "config", "prepare", "run", "cleanup")
+KNOWN = ("exec", "plan", "ps", "usage", "logs", "shell", "gc", "config", "prepare", "run", "cleanup")
 
 
 def main(arguments: list[str]) -> int:

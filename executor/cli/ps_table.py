@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from executor import terminal
+from executor.cli.tables import print_rows
 from executor.sandbox.ages import span
 
 TYPE_CHECKING = False
@@ -14,8 +12,8 @@ if TYPE_CHECKING:
     from executor.inspection.containers import JobContainer
     from executor.inspection.jobs import HostJob
 
-WIDTH = 100
 HEADINGS = ("Job", "Project", "Name", "Ref", "Stage", "In stage", "Since", "CPU", "Memory", "Containers")
+NUMERIC = ("Job", "In stage", "Since", "CPU", "Memory")
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 STEP = 1024
 UNKNOWN = "-"
@@ -23,14 +21,8 @@ UNKNOWN = "-"
 
 def print_jobs(jobs: list[HostJob], containers: dict[str, list[JobContainer]], now: float) -> None:
     """One row a job. `containers` are each job's by its key."""
-    rows = [[terminal.printable(cell) for cell in _row(job, containers[job.key], now)] for job in jobs]
-    if not sys.stdout.isatty():
-        for row in (list(HEADINGS), *rows):
-            terminal.show("\t".join(cell.replace("\t", "?") for cell in row))
-    elif rows:
-        _print_table(rows)
-    else:
-        terminal.show("No job runs here.")
+    rows = [_row(job, containers[job.key], now) for job in jobs]
+    print_rows(HEADINGS, rows, numeric=NUMERIC, empty="No job runs here.")
 
 
 def _row(job: HostJob, containers: list[JobContainer], now: float) -> tuple[str, ...]:
@@ -67,18 +59,3 @@ def _since(began: float, now: float) -> str:
 def _total(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _print_table(rows: list[list[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    for heading in HEADINGS:
-        numeric = heading in ("Job", "In stage", "Since", "CPU", "Memory")
-        table.add_column(heading, overflow="fold", no_wrap=numeric, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = terminal.console()
-    console.width = min(console.width, WIDTH)
-    console.print(table)

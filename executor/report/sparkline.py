@@ -15,17 +15,16 @@ def sparkline(offsets: Sequence[float], values: Sequence[float], width: int, *, 
 
     `top` is the value of the highest character, the largest value by default. Times without a value repeat the last.
     """
-    buckets = reduced(offsets, values, width)
+    buckets = reduced(offsets, values, min(width, len(values)))
     blocks = BLOCKS if unicode else ASCII_BLOCKS
     highest = max(top, *buckets, 0) if buckets else 0
     return "".join(_block(value, highest, blocks) for value in buckets)
 
 
-def reduced(offsets: Sequence[float], values: Sequence[float], width: int) -> list[float]:
-    """The largest value of each of up to `width` equal shares of the time from the first offset to the last."""
-    count = min(width, len(values))
-    if count < 2:
-        return list(values[:count])
+def reduced(offsets: Sequence[float], values: Sequence[float], count: int) -> list[float]:
+    """The largest value of each of `count` equal shares of the time from the first offset to the last."""
+    if not values or count < 1:
+        return []
     begin, length = offsets[0], (offsets[-1] - offsets[0]) or 1
     found: list[float | None] = [None] * count
     for offset, value in zip(offsets, values, strict=False):

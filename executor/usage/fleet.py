@@ -25,6 +25,12 @@ class Prices:
 
     cpu_hour: float = 0.0
     memory_gib_hour: float = 0.0
+    currency: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything has a price."""
+        return bool(self.cpu_hour or self.memory_gib_hour)
 
 
 @dataclass(frozen=True, kw_only=True)

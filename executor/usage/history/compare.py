@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 LOOKED_AT = 200
 
 
-def comparison_of(path: str, usage: Usage, bounds: Bounds | None = None) -> Comparison:
+def comparison_of(path: str, usage: Usage, bounds: Bounds | None = None, *, before: int | None = None) -> Comparison:
     """The job against its earlier runs, and the limits that suit it; whether it is recorded yet does not matter.
 
-    Raises HistoryError where the history in `path` cannot be read, or is not there yet.
+    `before` is the number of a run of long ago: what came after it does not count. Raises HistoryError where the
+    history in `path` cannot be read, or is not there yet.
     """
     run, job = in_short(usage), usage.job
     runs = runs_of_job(path, job.project_id, job.project, job.key, limit=LOOKED_AT)
-    earlier = [one for one in runs if (one.runner, one.id) != (run.runner, run.id)]
+    others = [one for one in runs if (one.runner, one.id) != (run.runner, run.id)]
+    earlier = [one for one in others if before is None or one.number < before]
     return replace(compared(run, earlier), suggestions=suggestions([run, *earlier], bounds))
