@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from executor.cache.store.failures import CacheFailure, told
@@ -224,6 +225,7 @@ def _call(function: str, *arguments: bytes | int | None) -> int:
     return ctypes.get_errno() if getattr(library, function)(*values) else 0
 
 
+@cache
 def _library() -> ctypes.CDLL:
     import ctypes
 
