@@ -19,10 +19,16 @@ SHELLS_OWN = frozenset(
 )
 
 
+# What the wrapper says of an entrypoint that cannot be run, before its name. bash needs the option to live that long.
+NO_ENTRYPOINT = "virida-executor: cannot run the entrypoint "
+WRAPPER = f"""trap 'echo "{NO_ENTRYPOINT}$1" >&2' EXIT; shopt -s execfail 2>/dev/null
+. {CONTROL}/environment; exec "$@\""""
+
+
 def wrapped_entrypoint(control_folder: str, entrypoint: tuple[str, ...], variables: dict[str, str]) -> tuple[str, ...]:
     """`entrypoint` behind a shell that exports the job's variables; writes the file that it reads."""
     write_environment(f"{control_folder}/environment", variables)
-    return ("sh", "-c", f'. {CONTROL}/environment; exec "$@"', "sh", *entrypoint)
+    return ("sh", "-c", WRAPPER, "sh", *entrypoint)
 
 
 def write_environment(path: str, variables: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from executor.engine.client import EngineError
 from executor.errors import SystemFailure, Terminated
+from executor.sandbox.environment_file import NO_ENTRYPOINT
 from executor.sandbox.state import load
 from executor.sandbox.workplace import engine_of
 from executor.stages.channel import NotListening
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.1
+STDERR = 2
 
 
 def start_when_listening(job_folder: str, role: str, stage: Stage, wake: int) -> int | None:
@@ -89,7 +91,19 @@ def _news(folder: str, state: dict[str, Any]) -> bool:
 
 
 def _tell_end(engine: Engine, container: str, state: dict[str, Any]) -> int:
-    """Write what the container's own command wrote; its exit code."""
+    """Write what the container's own command wrote; its exit code. `SystemFailure` where it could not be run at all:
+    under the docker executor such a container does not even start.
+    """
     for stream, data in engine.logs(container):
-        write_all(2 if stream == 2 else 1, data)
+        if stream == STDERR and data.startswith(NO_ENTRYPOINT.encode()):
+            raise _without_entrypoint(data.decode(errors="replace").removeprefix(NO_ENTRYPOINT).strip())
+        write_all(STDERR if stream == STDERR else 1, data)
     return int(state["ExitCode"])
+
+
+def _without_entrypoint(name: str) -> SystemFailure:
+    return SystemFailure(
+        f"NO ENTRYPOINT: the image cannot run {name!r}.",
+        cause="`image:entrypoint` of the job, or the image itself, names a program that the image does not have.",
+        fix='Correct `entrypoint`, or clear it with `entrypoint: [""]`.',
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,6 +118,16 @@ def test_an_entrypoint_that_fails_fails_the_job(runner: GitLabRunner) -> None:
     record = runner.run(Job(script=["echo never"], image={"name": "debian:12", "entrypoint": ["/bin/false"]}))
     assert record.outcome == ("failed", "script_failure", 1)
     assert "\nnever\n" not in record.trace
+
+
+@pytest.mark.parametrize("name", ["debian:12", "virida-executor/test-busybox"])
+def test_an_entrypoint_that_is_not_there_is_told(runner: GitLabRunner, image: ImageCheck, name: str) -> None:
+    began = time.monotonic()
+    record = runner.run(Job(script=["echo never"], image={"name": image(name), "entrypoint": ["/no/such", "program"]}))
+    assert record.outcome == ("failed", "runner_system_failure", None), record.trace
+    assert "NO ENTRYPOINT: the image cannot run '/no/such'." in record.section("step_script")
+    assert record.trace.count("NO ENTRYPOINT") == 1
+    assert time.monotonic() - began < 10
 
 
 def test_the_environment_of_the_image_is_there(runner: GitLabRunner, image: ImageCheck) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from executor.sandbox.environment_file import SHELLS_OWN, wrapped_entrypoint, write_environment
+from executor.plan.model import CONTROL
+from executor.sandbox.environment_file import NO_ENTRYPOINT, SHELLS_OWN, wrapped_entrypoint, write_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,11 +111,35 @@ def test_the_file_can_be_read_by_any_user_of_the_container(tmp_path: Path) -> No
     assert (tmp_path / "environment").stat().st_mode & 0o777 == 0o644
 
 
-def test_the_entrypoint_is_started_behind_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("executor.sandbox.environment_file.CONTROL", str(tmp_path))
+def _wrapped(control: Path, *entrypoint: str) -> list[str]:
+    """As in the container, with another place for the file."""
+    words = wrapped_entrypoint(str(control), entrypoint, {"SECRET": "it's"})
+    return [word.replace(CONTROL, str(control)) for word in words]
 
-    words = wrapped_entrypoint(str(tmp_path), ("/usr/bin/printenv",), {"SECRET": "it's"})
+
+def test_the_entrypoint_is_started_behind_the_file(tmp_path: Path) -> None:
+    words = _wrapped(tmp_path, "/usr/bin/printenv")
     ended = subprocess.run([*words, "SECRET"], capture_output=True, text=True, check=True)
 
     assert ended.stdout == "it's\n"
     assert "it's" not in "".join(words)
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+@pytest.mark.parametrize("entrypoint", ["/no/such/program", "no-such-program", "/etc/passwd"])
+def test_an_entrypoint_that_cannot_be_run_is_told(tmp_path: Path, shell: str, entrypoint: str) -> None:
+    words = _wrapped(tmp_path, entrypoint, "argument")
+
+    ended = subprocess.run([shell, *words[1:]], capture_output=True, text=True, check=False)
+
+    assert ended.stderr.endswith(f"\n{NO_ENTRYPOINT}{entrypoint}\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_an_entrypoint_that_fails_is_not_one_that_cannot_be_run(tmp_path: Path, shell: str) -> None:
+    words = _wrapped(tmp_path, "sh", "-c", "exec /no/such/program")
+
+    ended = subprocess.run([shell, *words[1:]], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 127
+    assert NO_ENTRYPOINT not in ended.stderr
