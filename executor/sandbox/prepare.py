@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from executor.engine.client import EngineError
 from executor.errors import ExecutorError, JobError, OperatorError
 from executor.plan.entrypoint import command
-from executor.plan.model import HELPER
+from executor.plan.model import HELPER, SERVICE
 from executor.plan.network import CONTAINER_MODE, HOST_MODE
 from executor.sandbox import network
 from executor.sandbox.environment_file import wrapped_entrypoint
@@ -18,7 +18,7 @@ from executor.sandbox.payload import container_body, volume_body
 from executor.sandbox.second_life import remember_container
 from executor.sandbox.service_names import LOOPBACK, needs_hosts_files, with_hosts
 from executor.sandbox.services import Waiting, find_addresses, tcp_ports, wait_for_services
-from executor.terminal import log, log_warning
+from executor.terminal import log
 
 if TYPE_CHECKING:
     from executor.engine.client import Answer, Engine
@@ -61,14 +61,14 @@ class Sandbox:
         waiting = [self._waiting(service, answer) for service, answer in services]
         starts = self._start_services(waiting)
         self._start_job()
-        _tell_refusals(starts)
+        _take_values(starts)
         return waiting
 
     def _make_after_services(self) -> list[Waiting]:
         """Services before the containers that must know their addresses."""
         services = [self._create_service(service) for service in self._plan.services]
         waiting = [self._waiting(service, answer) for service, answer in services]
-        _tell_refusals(self._start_services(waiting))
+        _take_values(self._start_services(waiting))
         find_addresses(self._engine, waiting)
         self._plan = with_hosts(self._plan, waiting)
         _value(self._create(self._plan.helper), self._plan.helper)
@@ -134,13 +134,10 @@ class Sandbox:
         _value(self._engine.start_container(self._plan.build.name), self._plan.build)
 
 
-def _tell_refusals(starts: list[tuple[ContainerPlan, Answer]]) -> None:
-    """A service that cannot be started is a warning, never the job's failure."""
+def _take_values(starts: list[tuple[ContainerPlan, Answer]]) -> None:
+    """A service that cannot be started is the job's end, as under the docker executor: no wait would help it."""
     for plan, answer in starts:
-        try:
-            answer.value()
-        except EngineError as error:
-            log_warning(f"Service {plan.image.name} could not be started: {error.message}")
+        _value(answer, plan)
 
 
 def _digest(image: LocalImage) -> str:
@@ -159,7 +156,7 @@ def _value(answer: Answer, plan: ContainerPlan) -> Any:
 def _explained(error: EngineError, plan: ContainerPlan) -> ExecutorError:
     message = error.message
     if any(sign in message for sign in CANNOT_START):
-        return _without_shell(plan, message)
+        return _without_command(plan, message) if plan.role == SERVICE else _without_shell(plan, message)
     if "unable to find user" in message or "no matching entries in passwd file" in message:
         return JobError(
             f"UNKNOWN USER: {plan.image.name} has no user {plan.user!r}.",
@@ -171,6 +168,14 @@ def _explained(error: EngineError, plan: ContainerPlan) -> ExecutorError:
             fix="Check [runners.docker] in config.toml; `executor plan` shows what is asked for.",
         )
     return error
+
+
+def _without_command(plan: ContainerPlan, message: str) -> ExecutorError:
+    return JobError(
+        f"SERVICE NOT STARTED: {plan.image.name} cannot run its command ({message}).",
+        cause="`entrypoint` or `command` of the service, or its image, names a program that the image does not have.",
+        fix="Correct it under `services:` of the job, or under [[runners.docker.services]] in config.toml.",
+    )
 
 
 def _without_shell(plan: ContainerPlan, message: str) -> ExecutorError:

@@ -122,6 +122,16 @@ def test_what_a_service_is_started_with(driver: StartJob) -> None:
     assert found["Config"]["Labels"]["com.gitlab.gitlab-runner.service"] == SERVICE
 
 
+@pytest.mark.parametrize("mode", ["", "bridge"])
+def test_a_service_whose_command_is_not_there_is_the_jobs_fault(driver: StartJob, mode: str) -> None:
+    options = f'network_mode = "{mode}"' if mode else ""
+    made = with_services(driver, service("good"), service("bad", command=["/no/such/program"]), options=options)
+    called = made.prepare()
+    assert called.code == 1
+    assert "SERVICE NOT STARTED: virida-executor/test-service:latest cannot run its command" in called.output
+    assert "/no/such/program" in called.output
+
+
 def test_services_of_the_operator_come_first(driver: StartJob) -> None:
     own = '[[runners.docker.services]]\nname = "virida-executor/test-service"\nalias = "standing"\n'
     own += 'environment = ["GREETING=hello"]\ncommand = ["sh", "-c", "exec /serve.sh"]'

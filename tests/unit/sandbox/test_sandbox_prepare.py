@@ -6,7 +6,7 @@ import pytest
 
 from executor.engine.client import EngineError
 from executor.errors import ExecutorError, JobError, OperatorError
-from executor.plan.model import BUILD, HELPER, ContainerPlan, ImagePlan
+from executor.plan.model import BUILD, HELPER, SERVICE, ContainerPlan, ImagePlan
 from executor.sandbox.prepare import _explained
 
 
@@ -45,6 +45,14 @@ def test_a_helper_image_without_a_shell_is_the_operators() -> None:
 
     assert isinstance(error, OperatorError)
     assert "helper" in error.what + error.fix
+
+
+def test_a_service_whose_command_is_not_there() -> None:
+    error = explained(400, 'starting container process caused: exec: "/nope": stat /nope: no such file', SERVICE)
+
+    assert isinstance(error, JobError)
+    assert error.what.startswith("SERVICE NOT STARTED: app:1 cannot run its command (starting container ")
+    assert "/nope" in error.what
 
 
 @pytest.mark.parametrize(
