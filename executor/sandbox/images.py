@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from executor.plan.model import ImagePlan
     from executor.sandbox.credentials import Credentials
 
-ATTEMPTS = 3
-PAUSE_SECONDS = 2.0
-
-# A registry that keeps silent until the Engine gives up has had its time after one attempt.
-WORTH_ANOTHER_SECONDS = 15.0
 NETWORK_TROUBLE = (
     "dial tcp",
     "connection refused",
@@ -142,18 +137,15 @@ class Images:
             return None
 
     def _pull(self, plan: ImagePlan) -> float:
-        """Pull the image; seconds it took. Trouble of the network is worth another attempt, nothing else is."""
+        """Pull the image; seconds it took. Nothing is repeated here: the runner calls `prepare` again by itself where
+        the registry or the network was at fault.
+        """
         began = time.monotonic()
         log(f"Pulling {plan.name} ...")
-        for attempt in range(1, ATTEMPTS + 1):
-            message = self._pull_once(plan)
-            if message is None:
-                return time.monotonic() - began
-            late = time.monotonic() - began > WORTH_ANOTHER_SECONDS
-            if not _network_trouble(message) or late or attempt == ATTEMPTS:
-                raise _pull_failure(plan, message)
-            time.sleep(PAUSE_SECONDS * attempt)
-        raise AssertionError("unreachable")
+        message = self._pull_once(plan)
+        if message is not None:
+            raise _pull_failure(plan, message)
+        return time.monotonic() - began
 
     def _pull_once(self, plan: ImagePlan) -> str | None:
         """The Engine's complaint, None where the pull went well."""

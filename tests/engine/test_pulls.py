@@ -177,8 +177,8 @@ def refused(called: Called, reason: str) -> None:
 def test_a_registry_that_is_down_is_a_system_failure(driver: StartJob, registry: Registry) -> None:
     called = pull(driver, registry, "localhost:1/nobody/listens:1").prepare()
     assert called.code == 2
-    assert "REGISTRY UNREACHABLE" in called.output
-    assert called.seconds < 15
+    assert called.output.count("REGISTRY UNREACHABLE") == 1
+    assert called.seconds < 3
 
 
 def in_home(made: Driver, config: dict[str, Any], file: str = ".docker/config.json") -> None:

@@ -10,7 +10,6 @@ import pytest
 from executor.engine.client import EngineError
 from executor.errors import ExecutorError, JobError, OperatorError, SystemFailure
 from executor.plan.model import ImagePlan
-from executor.sandbox import images
 from executor.sandbox.credentials import Credentials
 from executor.sandbox.images import Images, LocalImage, split_reference
 from tests.unit.job.builders import job
@@ -26,9 +25,8 @@ PULLED: tuple[list[dict[str, Any]], dict[str, Any]] = ([{"status": "ok"}], {NAME
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def nothing_of_this_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STATE", str(tmp_path))
-    monkeypatch.setattr(images, "PAUSE_SECONDS", 0.0)
     monkeypatch.setenv("HOME", "/nowhere")
 
 
@@ -141,17 +139,15 @@ def test_a_repeated_policy_is_another_try() -> None:
         "received unexpected HTTP status: 503 Service Unavailable",
     ],
 )
-def test_trouble_of_the_network_is_worth_three_attempts_and_a_retry(way: Any, message: str) -> None:
+def test_trouble_of_the_network_is_worth_another_prepare(way: Any, message: str) -> None:
+    """The runner repeats what ended so, three times in all: to repeat it here as well would make nine pulls of it."""
     engine = FakeEngine()
-    engine.pulls = [way(message)] * 3
+    engine.pulls = [way(message)]
     error = blamed(engine, plan("always"))
 
-    assert pulls(engine) == 3
+    assert pulls(engine) == 1
     assert isinstance(error, SystemFailure)
     assert error.what == f"REGISTRY UNREACHABLE: {NAME} could not be pulled ({message})."
-
-    engine.pulls = [way(message), way(message), PULLED]
-    assert get(engine, plan("always")).id == "sha256:fresh"
 
 
 @pytest.mark.parametrize("way", [refused, failed], ids=["refused", "in the progress"])
