@@ -37,10 +37,10 @@ class Host:
         return f"{self.builds}/{name}"
 
     @contextmanager
-    def mounted(self, job: str, layers: Sequence[str]) -> Iterator[str]:
-        """A job's folder with layers below it; gives its project's folder."""
+    def mounted(self, job: str, layers: Sequence[str], work: str = "") -> Iterator[str]:
+        """A job's folder with layers below it; gives its project's folder. `work` names the kernel's folder."""
         self._works += 1
-        work = f"{self.builds}/wk{self._works}"
+        work = f"{self.builds}/wk{work}{self._works}"
         overlay.mount(job, [self.store.layer_path(layer) for layer in layers], job, work)
         try:
             yield f"{job}/{PREFIX}"
@@ -56,13 +56,14 @@ class Host:
         *,
         place: Place = PLACE,
         mounted: Sequence[str] = (),
+        lease: str = "job",
     ) -> Snapshot:
         """Save what a job's folder has at `roots`, as after the job's last script."""
-        staged = self.store.stage("job")
+        staged = self.store.stage(lease)
         with trees.folder_at(job) as upper, trees.folder_at(staged) as target:
             uppers.take_roots(upper, PREFIX, roots, target)
         return self.store.publish(
-            place, staged, lease="job", base=base, prefix=PREFIX, roots=roots, maker=MAKER, mounted=mounted
+            place, staged, lease=lease, base=base, prefix=PREFIX, roots=roots, maker=MAKER, mounted=mounted
         )
 
     def copied(self, snapshot: Snapshot, name: str) -> str:

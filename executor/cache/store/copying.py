@@ -31,6 +31,7 @@ class Copying:
         self._target = target
         self._linked = linked
         self._first: dict[tuple[int, int], tuple[str, str]] = {}
+        self._counted: set[tuple[int, int]] = set()
         self.size = trees.Size()
 
     def content(self, folders: Sequence[int], path: str) -> None:
@@ -68,13 +69,13 @@ class Copying:
         self.size.files += 1
         if self._linked:
             _link(entry, into, copy)
-            first = self._first.setdefault(inode, (at, entry.name)) == (at, entry.name)
-            self.size.bytes += entry.facts.st_blocks * 512 if first else 0
-        elif entry.facts.st_nlink > 1 and inode in self._first:
+            self.size.bytes += trees.once(entry.facts, self._counted)
+        elif inode in self._first:
             self._link_to_first(inode, entry.name, into)
         else:
             copy(entry.name, entry.holders[0], into)
-            self._first[inode] = (at, entry.name)
+            if entry.facts.st_nlink > 1:
+                self._first[inode] = (at, entry.name)
             self.size.bytes += entry.facts.st_blocks * 512
 
     def _link_to_first(self, inode: tuple[int, int], name: str, into: int) -> None:

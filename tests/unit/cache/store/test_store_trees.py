@@ -8,7 +8,8 @@ import socket
 import stat
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +18,12 @@ from executor.cache.store import trees
 from executor.cache.store.copying import copy_file, copy_tree
 from executor.cache.store.failures import CacheFailure, UnsafePath
 from executor.cache.store.removing import remove_tree
+from tests.unit.cache.store.staging import MAKER, PREFIX, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from executor.cache.store.store import Store
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away and make devices")
 
@@ -263,6 +266,21 @@ def test_a_tree_too_deep_for_a_cache_is_refused(root: int, target: int, tmp_path
         copy_tree(root, "d", target, "d")
     with pytest.raises(CacheFailure, match="nested deeper"):
         trees.measure(root, "")
+
+
+def test_a_deep_tree_is_published_and_a_deeper_one_refused(tmp_path: Path, store: Store) -> None:
+    for depth, fits in ((190, True), (300, False), (2000, False)):
+        staged = store.stage("job")
+        os.makedirs(f"{staged}/{PREFIX}/cache")
+        with chdir(Path(f"{staged}/{PREFIX}/cache")):
+            for _ in range(depth):
+                os.mkdir("d")
+                os.chdir("d")
+        with nullcontext() if fits else pytest.raises(CacheFailure, match="nested deeper"):
+            store.publish(place(), staged, lease="job", base=None, prefix=PREFIX, roots=["cache"], maker=MAKER)
+            store.finish([place()])
+    store.collect_garbage(1 << 40, 3600, lambda _: False)
+    assert os.listdir(store.records.stages) == []
 
 
 def test_removing_what_is_not_there_is_nothing(root: int) -> None:

@@ -39,6 +39,23 @@ def save(store: Store, at: Place, lease: str, dice: random.Random) -> Snapshot:
     return store.publish(at, staged, lease=lease, base=base, prefix=PREFIX, roots=[ROOT], maker=MAKER)
 
 
+def change_tree(folder: str, dice: random.Random) -> None:
+    """Make another version of the tree in a job's folder, in place; a whole one where there is none."""
+    if not os.path.exists(f"{folder}/{LIST}"):
+        _write_whole(folder, files := {}, dice)
+    else:
+        files = _listed(f"{folder}/{LIST}")
+        for path in dice.sample(sorted(files), min(2, len(files))):
+            os.unlink(f"{folder}/{path}")
+            del files[path]
+        for path in (
+            *dice.sample(sorted(files), min(3, len(files))),
+            f"d{dice.randrange(6)}/g{dice.randrange(1 << 30)}",
+        ):
+            _write(folder, path, files, dice)
+    _write_list(folder, files)
+
+
 def check(store: Store, snapshot: Snapshot) -> None:
     """AssertionError if what the snapshot shows is not exactly one version; the caller has pinned it."""
     with tempfile.TemporaryDirectory(dir=os.path.dirname(store.folder)) as target:
