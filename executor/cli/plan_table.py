@@ -41,6 +41,8 @@ def _sections(plan: Plan) -> Iterator[tuple[str, Table]]:
     yield "Containers", _containers(plan)
     yield "Mounts", _mounts(plan)
     yield "Network", _network(plan)
+    if plan.handover or plan.attempts > 1:
+        yield "Stages", _stages(plan)
     yield "Labels on all containers", _labels(plan)
 
 
@@ -167,6 +169,15 @@ def _place(plan: Plan, container: ContainerPlan) -> str:
     if container.network_mode == f"container:{plan.helper.name}":
         return "shares the helper's"
     return "the job's own" if plan.network else container.network_mode
+
+
+def _stages(plan: Plan) -> Table:
+    table = _table("", "")
+    if plan.handover:
+        _add(table, "owner", f"{plan.handover.project_dir} becomes that of who runs the scripts")
+    if plan.attempts > 1:
+        _add(table, "attempts", f"{plan.attempts}, where a container vanishes under a stage")
+    return table
 
 
 def _labels(plan: Plan) -> Table:

@@ -25,11 +25,14 @@ INTERNAL = frozenset(
         "CI_RUNNER_SHORT_TOKEN",
         "CI_RUNNER_VERSION",
         "CI_SERVER",
-        "CI_SHARED_ENVIRONMENT",
         "RUNNER_TEMP_PROJECT_DIR",
     }
 )
 FEATURE_FLAG = "FF_"
+
+# Scripts ask for it. gitlab-runner believes that a custom executor's jobs share their environment.
+DISPOSABLE = {"CI_DISPOSABLE_ENVIRONMENT": "true"}
+
 # It is for the driver; no service has to log in with it.
 LOGINS = "DOCKER_AUTH_CONFIG"
 SHORTEST_SECRET = 8
@@ -40,7 +43,7 @@ def service_variables(request: Request, own: tuple[Variable, ...]) -> dict[str, 
 
     A service's own variable may refer to a secret: that is how a database gets its password.
     """
-    return _open_variables(request) | dict(_expanded(request, own))
+    return DISPOSABLE | _open_variables(request) | dict(_expanded(request, own))
 
 
 def as_environment(variables: dict[str, str]) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from executor.plan.request import Request
 
+FLAG = "FF_NETWORK_PER_BUILD"
+NAME_VARIABLE = "CI_BUILD_NETWORK_NAME"
 BUILD_ALIAS = "build"
 HOST_MODE = "host"
 ALIEN_MODES = (HOST_MODE, "none")
@@ -53,6 +55,11 @@ def plan_network(request: Request) -> Network:
     labels = naming.job_labels(request, "network", "network")
     own = NetworkPlan(name=name, labels=labels, enable_ipv6=docker.enable_ipv6, mtu=docker.network_mtu)
     return Network(own, name)
+
+
+def network_variables(request: Request, network: Network) -> dict[str, str]:
+    """What a script that starts containers of its own needs to join the job's network, where it asks for one."""
+    return {NAME_VARIABLE: network.own.name} if network.own and request.feature(FLAG) else {}
 
 
 def connect_job(

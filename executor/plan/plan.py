@@ -7,13 +7,14 @@ from dataclasses import replace
 from executor.errors import OperatorError
 from executor.plan import naming
 from executor.plan.attempts import stage_attempts
+from executor.plan.environment import DISPOSABLE, as_environment
 from executor.plan.handover import plan_handover
 from executor.plan.host_config import check_isolation, job_host_config, seccomp_profile
 from executor.plan.images import build_image, helper_image
 from executor.plan.keep import keep_seconds
 from executor.plan.model import BUILD, HELPER, ContainerPlan, Plan
 from executor.plan.mounts import plan_mounts
-from executor.plan.network import connect_job, plan_network
+from executor.plan.network import connect_job, network_variables, plan_network
 from executor.plan.policy import find_rule, narrowed, require_entry
 from executor.plan.request import Request
 from executor.plan.services import effective_entrypoint, plan_services, shows_service_logs
@@ -24,14 +25,12 @@ if TYPE_CHECKING:
     from executor.job.model import Job
     from executor.plan.model import Host
     from executor.plan.mounts import Mounts
+    from executor.plan.network import Network
     from executor.settings.model import Settings
 
 
 # The helper's files belong to root, the build container's user may be another: git would call that dubious.
 SAFE_DIRECTORY = ("GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
-
-# Scripts ask for it. gitlab-runner believes that a custom executor's jobs share their environment.
-DISPOSABLE = ("CI_DISPOSABLE_ENVIRONMENT=true",)
 
 SHELLS = ("", "bash", "sh")
 
@@ -44,7 +43,7 @@ def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
     _check_shell(settings.runner.shell)
     request = _request(job, settings, host)
     mounts, network = plan_mounts(request), plan_network(request)
-    helper, build = connect_job(request, network, _helper(request, mounts), _build(request, mounts))
+    helper, build = connect_job(request, network, _helper(request, mounts), _build(request, mounts, network))
     services = plan_services(request, network, mounts.services)
     check_isolation(request)
     return Plan(
@@ -89,14 +88,14 @@ def _helper(request: Request, mounts: Mounts) -> ContainerPlan:
         name=naming.container_name(request, naming.GITLAB_TYPES[HELPER]),
         image=helper_image(request),
         labels=naming.container_labels(request, HELPER),
-        environment=SAFE_DIRECTORY + DISPOSABLE,
+        environment=SAFE_DIRECTORY + as_environment(DISPOSABLE),
         mounts=mounts.helper,
         seccomp_profile=seccomp_profile(request.docker.security_opt),
         host_config=job_host_config(request, HELPER, ""),
     )
 
 
-def _build(request: Request, mounts: Mounts) -> ContainerPlan:
+def _build(request: Request, mounts: Mounts, network: Network) -> ContainerPlan:
     """The job's own container. Its scripts bring all variables themselves, so none are in its metadata."""
     written = request.expand(request.job.image.name) or request.expand(request.docker.image)
     return ContainerPlan(
@@ -104,7 +103,7 @@ def _build(request: Request, mounts: Mounts) -> ContainerPlan:
         name=naming.container_name(request, naming.GITLAB_TYPES[BUILD]),
         image=build_image(request),
         labels=naming.container_labels(request, BUILD),
-        environment=SAFE_DIRECTORY + DISPOSABLE,
+        environment=SAFE_DIRECTORY + as_environment(DISPOSABLE | network_variables(request, network)),
         user=build_user(request),
         entrypoint=effective_entrypoint(request, request.job.image, "image"),
         mounts=mounts.build,

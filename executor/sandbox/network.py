@@ -7,15 +7,20 @@ import os
 from typing import TYPE_CHECKING
 
 from executor.engine.client import EngineError
+from executor.errors import OperatorError
 from executor.sandbox.background import in_background
 from executor.sandbox.payload import network_body
 
 if TYPE_CHECKING:
     from executor.engine.client import Engine
+    from executor.errors import ExecutorError
     from executor.plan.model import NetworkPlan
 
 LOCK = "network.lock"
 MADE = "network.made"
+
+# How Engines up to 27, and later ones, say that their address pools are used up.
+NO_ADDRESSES = ("non-overlapping IPv4 address pool", "predefined address pools")
 
 
 def make_early(engine: Engine, network: NetworkPlan, job_folder: str) -> None:
@@ -38,8 +43,19 @@ def _make(engine: Engine, network: NetworkPlan, job_folder: str) -> None:
     except EngineError as error:
         # 409: the early attempt got as far as the Engine, but not to its marker.
         if error.status != 409:
-            raise
+            raise _explained(error) from None
     os.close(os.open(f"{job_folder}/{MADE}", os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+def _explained(error: EngineError) -> ExecutorError:
+    if not any(sign in error.message for sign in NO_ADDRESSES):
+        return error
+    return OperatorError(
+        f"NO NETWORK LEFT: Docker has no addresses for the job's network ({error.message}).",
+        cause="Every job and every compose project takes one of about 30 address pools, and others may be left over.",
+        fix="Run `executor gc` and `docker network prune` on the runner's host, or give Docker more and smaller pools: "
+        "`default-address-pools` in /etc/docker/daemon.json.",
+    )
 
 
 def _lock(job_folder: str) -> int:

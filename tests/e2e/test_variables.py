@@ -96,3 +96,9 @@ def test_a_forged_job_number_changes_nothing_on_the_host(runner: GitLabRunner) -
 def test_the_environment_is_told_to_be_disposable(runner: GitLabRunner) -> None:
     record = runner.run(Job(script=[marked("echo $CI_DISPOSABLE_ENVIRONMENT")]))
     assert between(record.section("step_script")) == "true\n"
+
+
+def test_a_script_may_know_the_name_of_its_network(runner: GitLabRunner) -> None:
+    flag = variable("FF_NETWORK_PER_BUILD", "true")
+    record = runner.run(Job(script=[marked("echo $CI_BUILD_NETWORK_NAME")], variables=[flag]))
+    assert between(record.section("step_script")).startswith(f"runner-{runner.settings.short_token}-")

@@ -92,6 +92,27 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "GREETING" in greeting["environment"]
 
 
+def test_what_becomes_of_stages_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = {"EXECUTOR_JOB_SECTION_ATTEMPTS": "3", "FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR": "true"}
+    asked |= {"CI_PROJECT_DIR": "/builds/virida/demo"}
+    response = json.loads(Path(RESPONSE).read_text())
+    response["variables"] += [{"key": key, "value": value} for key, value in asked.items()]
+    (tmp_path / "response.json").write_text(json.dumps(response))
+    words = ["--job-response", str(tmp_path / "response.json"), "--config", CONFIG]
+
+    assert main([*words, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["attempts"] == 3
+    assert made["handover"]["project_dir"] == "/builds/virida/demo"
+
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert "3, where a container vanishes under a stage" in text
+    assert "/builds/virida/demo becomes that of who runs the scripts" in text
+    assert main(["--job-response", RESPONSE, "--config", CONFIG]) == 0
+    assert "Stages" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_values_of_variables_are_not_shown(
     form: list[str], repository: Path, capsys: pytest.CaptureFixture[str]

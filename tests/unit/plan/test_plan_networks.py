@@ -29,6 +29,16 @@ def test_a_job_has_a_network_of_its_own() -> None:
     assert made.services[0].container.network_aliases == ("redis", "kv")
 
 
+def test_a_script_may_know_the_name_of_its_network() -> None:
+    flag = {"FF_NETWORK_PER_BUILD": "true"}
+    made = plan(environment=flag)
+
+    assert made.network
+    assert f"CI_BUILD_NETWORK_NAME={made.network.name}" in made.build.environment
+    for other in (plan(), plan(environment=flag, network_mode="bridge")):
+        assert not any(entry.startswith("CI_BUILD_NETWORK_NAME") for entry in other.build.environment)
+
+
 def test_the_build_container_lives_in_the_helpers_network() -> None:
     made = with_service(dns=("9.9.9.9",), dns_search=("corp",), extra_hosts=("a:1.2.3.4",), links=("x:y",))
 

@@ -8,6 +8,7 @@ import pytest
 
 from executor.errors import JobError
 from executor.job.model import Image, Variable
+from executor.plan.environment import DISPOSABLE
 from executor.plan.model import Plan
 from executor.settings.model import ServiceSettings
 from tests.unit.job.builders import job
@@ -155,6 +156,7 @@ def test_services_see_public_and_internal_variables_only() -> None:
         variables=variables,
         environment={
             "CI_JOB_STATUS": "forged",
+            "CI_SHARED_ENVIRONMENT": "true",
             "FF_X": "true",
             "VAULT_SECRET": "resolved",
             "DOCKER_DRIVER": "overlay2",
@@ -163,7 +165,7 @@ def test_services_see_public_and_internal_variables_only() -> None:
         runner={"environment": ("DOCKER_DRIVER=overlay2", "DOCKER_AUTH_CONFIG={}")},
     )
 
-    assert environment(made) == ADDED | {
+    assert environment(made) == ADDED | DISPOSABLE | {
         "FF_X": "true",
         "DOCKER_DRIVER": "overlay2",
         "PUBLIC": "p",
@@ -190,7 +192,7 @@ def test_a_services_own_variables_are_expanded_against_the_jobs_and_its_own() ->
     )
     made = services(Image(name="redis:7", variables=own), Image(name="db:1"), variables=variables)
 
-    assert environment(made) == ADDED | {
+    assert environment(made) == ADDED | DISPOSABLE | {
         "WORD": "service",
         "GREETING": "hello service from here",
         "RAW": "$WORD",
@@ -199,6 +201,13 @@ def test_a_services_own_variables_are_expanded_against_the_jobs_and_its_own() ->
     }
     assert environment(made, 1)["PUBLIC"] == "jobs"
     assert made.warnings == ("A variable of a service has no usable name ('bad=name') and is left out.",)
+
+
+def test_what_a_job_says_of_its_environment_stands() -> None:
+    """The docker executor's own word comes before the job's variables, too."""
+    mine = Variable(key="CI_DISPOSABLE_ENVIRONMENT", value="mine", public=True)
+
+    assert environment(services(Image(name="redis:7"), variables=(mine,)))["CI_DISPOSABLE_ENVIRONMENT"] == "mine"
 
 
 @pytest.mark.parametrize(("setting", "seconds"), [(0, 30), (5, 5), (-1, -1)])
@@ -235,4 +244,4 @@ def test_no_value_of_a_secret_store_and_no_registry_login_reaches_a_service() ->
     wanted = job(*variables, services=(Image(name="redis:7"),), secret_names=("VAULT",))
     made = plan(wanted, environment={"VAULT": SECRET, "LEAK": f"https://{SECRET}@host"})
 
-    assert environment(made) == ADDED
+    assert environment(made) == ADDED | DISPOSABLE
