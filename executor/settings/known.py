@@ -91,8 +91,10 @@ READ_ELSEWHERE = {
             "step_runner_image",
         ]
     ),
-    "RunnerCacheSettings": frozenset(["path", "shared", "maxuploadedarchivesize", "s3", "gcs", "azure"]),
+    "RunnerCacheSettings": frozenset(["gcs", "azure"]),
 }
+
+_OWN_CREDENTIALS = "for the caches that it keeps itself, the driver uses the keys here or the host's, and no role"
 
 NO_EFFECT = {
     "DockerSettings": {
@@ -100,10 +102,27 @@ NO_EFFECT = {
         "helper_image_autoset_arch_and_os": "it is a key of the Kubernetes executor",
         "service_slot_cgroup_template": "only autoscaling executors give jobs a slot",
     },
+    "S3CacheSettings": {
+        "rolearn": _OWN_CREDENTIALS,
+        "uploadrolearn": _OWN_CREDENTIALS,
+        "assumerolemaxconcurrency": _OWN_CREDENTIALS,
+        "disableassumerolecredentialscaching": _OWN_CREDENTIALS,
+    },
     "ServiceSettings": {"suspend_data_path": "the custom executor cannot suspend a job"},
 }
 
-_SECRET_WORDS = ("token", "password", "secret", "environment", "auth", "credential", "dsn", "url", "script")
+_SECRET_WORDS = (
+    "token",
+    "accesskey",
+    "password",
+    "secret",
+    "environment",
+    "auth",
+    "credential",
+    "dsn",
+    "url",
+    "script",
+)
 
 
 def is_secret(key: str) -> bool:

@@ -98,10 +98,36 @@ class DockerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class S3CacheSettings:
+    """`[runners.cache.s3]`: the bucket, by the runner's keys (`ServerAddress` is `server_address`).
+
+    `server_address` is "host" or "host:port", "" for AWS itself. None is what the runner makes of the address.
+    """
+
+    server_address: str = ""
+    access_key: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+    bucket_name: str = ""
+    bucket_location: str = ""
+    insecure: bool = False
+    authentication_type: str = ""
+    server_side_encryption: str = ""
+    server_side_encryption_key_id: str = ""
+    dual_stack: bool | None = None
+    path_style: bool | None = None
+    accelerate: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunnerCacheSettings:
-    """`[runners.cache]`. `type` "" is: the runner keeps its archives on this host alone."""
+    """`[runners.cache]`. `type` "" is: caches stay on this host. `max_uploaded_archive_size` is in bytes (0: any)."""
 
     type: str = ""
+    path: str = ""
+    shared: bool = False
+    max_uploaded_archive_size: int = 0
+    s3: S3CacheSettings = field(default_factory=S3CacheSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,13 +177,15 @@ class CacheSettings:
 
     `mode` "auto" keeps them as layers in the folder `store` ("" is `caches` in `state_dir`) and mounts them, "archive"
     leaves them to the runner's own archives. `quota` bounds what one runner's caches take on the disk, `max_age` how
-    long one stays that no job uses ("" of either: without bound).
+    long one stays that no job uses ("" of either: without bound). `bucket_expiry` is after how long the bucket of
+    `[runners.cache.s3]` drops an object ("" is never).
     """
 
     mode: str = "auto"
     store: str = ""
     quota: str = "20g"
     max_age: str = "14d"
+    bucket_expiry: str = "30d"
 
 
 @dataclass(frozen=True, kw_only=True)

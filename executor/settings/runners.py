@@ -61,6 +61,10 @@ def _read(table: dict[str, Any], path: KeyPath, document: Document) -> RunnerSet
     checks.check_values(checks.RUNNER, values, path, document)
     if "docker" in values:
         checks.check_docker(vars(values["docker"]), (*path, "docker"), document)
+    if "cache" in values and values["cache"].type == "s3":
+        from executor.settings.buckets import warn_of_bucket
+
+        warn_of_bucket(values["cache"].s3, (*path, "cache", "s3"), document)
     _warn_of_unknown_hooks(table, path, document)
     values["url"] = expand_environment(values.get("url", ""))
     return RunnerSettings(short_token=_short_token(table), **values)

@@ -9,7 +9,7 @@ from executor.settings.known import NO_EFFECT, READ_ELSEWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Set
+    from collections.abc import Callable, Iterable, Set
     from typing import Any
 
     from executor.errors import OperatorError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # A misspelt key of these would leave out what the operator meant to forbid.
 _STRICT = frozenset({"PolicySettings"})
+# Keys that the runner writes in one word, as `BucketName`.
+_ONE_WORD = frozenset({"RunnerCacheSettings", "S3CacheSettings"})
 
 
 class _WrongType(Exception):
@@ -35,19 +37,25 @@ def read_table(
     that forbid things, where they are errors.
     """
     kinds = {name: field.type for name, field in _fields(section).items() if name not in derived}
+    names = _names(section, kinds)
     without_effect = NO_EFFECT.get(section.__name__, {})
     arguments = {}
     for key, value in table.items():
-        name = key if key in kinds else key.lower()
-        if name in without_effect:
-            document.warn((*path, key), f"{key} has no effect here: {without_effect[name]}.")
-        elif name in kinds:
+        name = names.get(key) or names.get(key.lower())
+        if key.lower() in without_effect:
+            document.warn((*path, key), f"{key} has no effect here: {without_effect[key.lower()]}.")
+        elif name:
             arguments[name] = _read_field(section, kinds[name], value, (*path, key), document)
         elif section.__name__ in _STRICT:
             raise _unknown_key_error(key, kinds.keys(), path, document)
         else:
-            _warn_if_unknown(key, kinds.keys() | READ_ELSEWHERE.get(section.__name__, set()), path, document)
+            _warn_if_unknown(key, names.keys() | READ_ELSEWHERE.get(section.__name__, set()), path, document)
     return arguments
+
+
+def _names(section: type, fields: Iterable[str]) -> dict[str, str]:
+    """The fields by their keys, in lower case."""
+    return {name.replace("_", "") if section.__name__ in _ONE_WORD else name: name for name in fields}
 
 
 def read_section(section: type, table: Any, path: KeyPath, document: Document) -> Any:

@@ -17,6 +17,8 @@ from executor.settings.model import (
     LimitsSettings,
     PolicySettings,
     ReportSettings,
+    RunnerCacheSettings,
+    S3CacheSettings,
     ServiceSettings,
     StorageSettings,
 )
@@ -42,3 +44,11 @@ SECTIONS = [
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_is_documented(section: type) -> None:
     assert [field.name for field in fields(section) if f"`{field.name}`" not in TEXT] == []
+
+
+@pytest.mark.parametrize("section", [RunnerCacheSettings, S3CacheSettings])
+def test_every_key_of_the_runners_caches_is_documented(section: type) -> None:
+    """Those keys are the runner's, as `BucketName`."""
+    words = TEXT.lower()
+    keys = [each.name.replace("_", "") for each in fields(section) if not each.type.endswith("Settings")]
+    assert [key for key in keys if f"`{key}`" not in words] == []

@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[3]
 SECTIONS = [value for name, value in vars(model).items() if name.endswith("Settings") and is_dataclass(value)]
 ONLY_FOR_MESSAGES = {"executor.settings.lines", "executor.settings.explain", "executor.settings.syntax", "difflib"}
 NOT_READ = {"short_token", "isolation"}
+ONE_WORD = (model.RunnerCacheSettings, model.S3CacheSettings)
 KEYS = [
-    (section, field.name)
+    (section, field.name.replace("_", "") if section in ONE_WORD else field.name)
     for section in SECTIONS
     for field in fields(section)
     if section is not model.Settings and field.name not in NOT_READ
