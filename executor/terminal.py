@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 RED = "\x1b[31;1m"
 YELLOW = "\x1b[33;1m"
+GREEN = "\x1b[32;1m"
 RESET = "\x1b[0;m"
+FRESH_LINE = "\x1b[0K"
 
 
 def log(text: str) -> None:
@@ -29,6 +31,26 @@ def log(text: str) -> None:
 def log_warning(text: str) -> None:
     """A yellow line of the job log."""
     _write(sys.stdout, f"{YELLOW}WARNING: {text}{RESET}\n")
+
+
+def log_step(text: str) -> None:
+    """A green line of the job log, as gitlab-runner's scripts announce what they do."""
+    _write(sys.stdout, f"{GREEN}{text}{RESET}\n")
+
+
+def log_notice(text: str) -> None:
+    """A yellow line of the job log, as gitlab-runner's scripts tell what did not come to pass."""
+    _write(sys.stdout, f"{YELLOW}{text}{RESET}\n")
+
+
+def log_section(name: str, title: str, lines: list[str], *, folded: bool) -> None:
+    """A part of the job log that GitLab shows closed, only its title; plain lines where it cannot (`folded` false)."""
+    import time
+
+    now = int(time.time())
+    begin = f"{FRESH_LINE}section_start:{now}:{name}[collapsed=true,hide_duration=true]\r{FRESH_LINE}" if folded else ""
+    end = f"{FRESH_LINE}section_end:{now}:{name}\r{FRESH_LINE}" if folded else ""
+    _write(sys.stdout, f"{begin}{title}\n" + "".join(f"{line}\n" for line in lines) + end)
 
 
 def log_failure(error: ExecutorError, *, beside_answer: bool = False) -> None:
@@ -68,6 +90,12 @@ def speaks_unicode(stream: TextIO | None = None) -> bool:
     words = [os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)]
     encoding = (stream or sys.stdout).encoding or ""
     return "utf" in encoding.lower() and bool(words) and "utf" in words[0].lower()
+
+
+def log_is_unicode() -> bool:
+    """Whether the job log can show more than ASCII: GitLab's always, unless the runner's locale speaks against it."""
+    words = [os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)]
+    return "utf" in words[0].lower() if words else "utf" in (sys.stdout.encoding or "").lower()
 
 
 def moves(stream: TextIO | None = None) -> bool:

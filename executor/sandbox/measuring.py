@@ -5,7 +5,7 @@
     answer      FIFO from it: a byte when what was asked for is done
     oom         link to the file that counts the kernel's kills in the build container
     data.json   what has been measured so far, replaced in one step
-    section     what the job log is to show of it, first the title
+    section     what the job log is to show of it, empty until it is asked for; not there where it is not wanted
     told        verdicts that the job log has shown already
     hints       what a failed stage's last output speaks of
 
@@ -49,6 +49,8 @@ def begin_measuring(attempt: Attempt, plan: Plan, section: Callable[[dict[str, A
         os.mkdir(folder, 0o700)
         os.mkfifo(f"{folder}/events", 0o600)
         os.mkfifo(f"{folder}/answer", 0o600)
+        if settings.section:
+            write_private(f"{folder}/section", "")
         # Both ends: there is a reader from now on, and never an end.
         events = os.open(f"{folder}/events", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -82,6 +84,8 @@ def job_facts(attempt: Attempt) -> dict[str, Any]:
         },
         "began": load(attempt.folder).get("began", time.time()),
         "timeout": job.timeout,
+        "script_timeout": _span(first.get("RUNNER_SCRIPT_TIMEOUT", "")),
+        "asked": "JOB_MEMORY" in first,
         "state_dir": attempt.state_dir,
         "trace_sections": job.trace_sections,
         "retention": [parse_duration(context.settings.history.keep) / 86400, context.settings.history.runs],
@@ -89,6 +93,14 @@ def job_facts(attempt: Attempt) -> dict[str, Any]:
         "kernel": os.uname().release,
         "driver": __version__,
     }
+
+
+def _span(text: str) -> int:
+    """Seconds of what a job's variable says, 0 where it says nothing that this knows."""
+    try:
+        return parse_duration(text)
+    except ValueError:
+        return 0
 
 
 def _bounds(settings: Settings) -> list[float | None]:
@@ -114,6 +126,25 @@ def read_data(job_folder: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def cache_outcome(job_folder: str) -> str:
+    """`hit` where all of the job's caches were found, `miss` where not, "" where it has none in the store."""
+    try:
+        with open(f"{job_folder}/caches-state") as file:
+            restored = json.load(file)["restored"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return ("hit" if all(restored) else "miss") if restored else ""
+
+
+def noted_hints(job_folder: str) -> list[str]:
+    """What the output of the stage that failed last speaks of."""
+    try:
+        with open(f"{job_folder}/{FOLDER}/hints") as file:
+            return file.read().split()
+    except OSError:
+        return []
 
 
 def _measure(

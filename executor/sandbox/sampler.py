@@ -10,12 +10,14 @@ import os
 import select
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from executor.errors import ExecutorError
 from executor.job.stages import BUILD, LAST
+from executor.plan.model import SERVICE
 from executor.sandbox.liveness import lives
-from executor.sandbox.measuring import FOLDER, save_data
+from executor.sandbox.measuring import FOLDER, cache_outcome, noted_hints, save_data
 from executor.sandbox.state import load, write_private
 from executor.sandbox.watched import Watched
 from executor.usage.recording import Recording
@@ -160,7 +162,7 @@ class Sampler:
     def _look_for_lost(self, now: float) -> None:
         """The job's own containers may be made again; a service that has ended stays so."""
         for one in self._watched:
-            if not one.lives and one.track.role != "service":
+            if not one.lives and (one.track.role != SERVICE or one.track.exit_code is None):
                 one.look_for(self._offset())
         if any(one.lives for one in self._watched):
             self._alive = now
@@ -194,6 +196,7 @@ class Sampler:
     def _end_stage(self, words: str) -> None:
         moment, _, code = words.partition(" ")
         self._read_all()
+        self._look_for_lost(time.monotonic())
         self._recording.end_stage(int(code) if code.isdigit() else None, self._offset_of(moment))
         self._save()
 
@@ -216,7 +219,9 @@ class Sampler:
             self._disk.join(DISK_SECONDS_IN_JOB)
         data = self._save()
         if self._section:
-            write_private(f"{self._folder}/{FOLDER}/section", self._section(data))
+            # Whatever is wrong with it: what was measured is worth more than what is told of it.
+            with suppress(Exception):
+                write_private(f"{self._folder}/{FOLDER}/section", self._section(data))
         self._answer()
 
     def _answer(self) -> None:
@@ -249,6 +254,7 @@ class Sampler:
             one.measure_disk()
 
     def _save(self) -> dict[str, Any]:
+        self._recording.facts.update(cache=cache_outcome(self._folder), hints=noted_hints(self._folder))
         data = self._recording.as_dict(self._offset())
         save_data(self._folder, data)
         return data

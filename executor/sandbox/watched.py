@@ -60,7 +60,7 @@ class Watched:
         self._id = str(inspected["Id"])
         if not state.get("Running"):
             self.track.note_end(oom_killed=bool(state.get("OOMKilled")), exit_code=state.get("ExitCode"))
-            self._name_killed()
+            self._name_killed(offset)
             return
         group = find_group(int(state.get("Pid") or 0), self._id)
         if group is None:
@@ -97,8 +97,7 @@ class Watched:
         except Gone:
             self._lose(offset)
             return
-        if self.track.whole.counters.get("oom_kills", 0) > self._kills:
-            self._name_killed()
+        self._name_killed(offset)
 
     def measure_disk(self) -> None:
         """Ask the Engine what the container has written to its own file system; it may have to look at all of it."""
@@ -117,15 +116,13 @@ class Watched:
         self.track.carry()
         self.look_for(offset)
 
-    def _name_killed(self) -> None:
+    def _name_killed(self, offset: float) -> None:
         """Remember the processes that the kernel has killed, where its log may be read."""
-        self._kills = self.track.whole.counters.get("oom_kills", 0)
-        if not self._kills:
+        kills = self.track.whole.counters.get("oom_kills", 0)
+        if kills <= self._kills:
             return
-        kills = kills_in(self._id)
-        self.track.killed = [(kill.victim.name, kill.victim.memory) for kill in kills]
-        if kills and kills[-1].largest:
-            self.track.list_processes(kills[-1].largest)
+        self._kills = kills
+        self.track.note_kills(offset, kills_in(self._id))
 
     def _link(self) -> None:
         """Lead who runs stages to the file that counts the kills."""

@@ -10,6 +10,7 @@ from executor.errors import JobError, SystemFailure
 from executor.job.stages import HELPER
 from executor.sandbox.state import load
 from executor.sandbox.workplace import engine_of
+from executor.stages.measured import tell
 from executor.terminal import log_failure
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def exit_code_of_dead_container(job_folder: str, role: str) -> int:
     failure = _explain(role, state)
     if role == HELPER or not state:
         raise failure
-    log_failure(failure)
+    # Who measures the job knows more of it, and the verdict on the stage says that.
+    if not (state.get("OOMKilled") and tell(job_folder, "save")):
+        log_failure(failure)
     return int(state["ExitCode"]) or KILLED
 
 

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 # What was written just before the end is in the FIFOs already; a process that survived the sweep may hold them open.
 DRAIN_SECONDS = 0.2
+TAIL_SIZE = 16 * 1024
 
 
 class Relay:
     """The output of one stage on its way to our own standard output and error.
 
     `status` is the loop's status FIFO, `wake` a descriptor that becomes readable when this process is told to stop.
-    `hear` is given each line that the loop says.
+    `hear` is given each line that the loop says. `tail` is the end of what the stage wrote.
     """
 
     def __init__(self, stage: Stage, status: int, wake: int, hear: Callable[[bytes], None]) -> None:
@@ -34,6 +35,7 @@ class Relay:
         self._wake = wake
         self._hear = hear
         self._sinks = {stage.out: 1, stage.err: 2}
+        self.tail = b""
         self._censor = Censor()
         self._poll = select.poll()
         for descriptor in (stage.out, stage.err, status, wake):
@@ -74,6 +76,7 @@ class Relay:
         data = read_some(descriptor)
         if data is None:
             return
+        self.tail = (self.tail + data)[-TAIL_SIZE:]
         if not data:
             self._poll.unregister(descriptor)
             del self._sinks[descriptor]

@@ -63,6 +63,10 @@ class StageRun:
             return exit_code_of_dead_container(self.job_folder, self.role)
         if self._ending:
             self._ending.finish()
+        elif code:
+            from executor.stages.hints import note_hints
+
+            note_hints(self.job_folder, relay.tail)
         # What a script makes of SIGTERM says nothing: the runner's own wrapper may exit 0 after it.
         return code or 143 if self._ending else code
 
@@ -70,7 +74,9 @@ class StageRun:
         """Take the next step to end the stage; seconds until the one after it."""
         if self._ending is None:
             from executor.stages.ending import Ending
+            from executor.stages.measured import tell
 
+            tell(self.job_folder, "stopped")
             self.channel.spare_the_rest(stage.id)
             self._ending = Ending(self.job_folder, self.role)
         return self._ending.next_step()

@@ -21,11 +21,12 @@ TOP = 5
 
 
 class Kill:
-    """One kill: the process with what it held, and the largest ones of its container at that moment."""
+    """One kill: the process with what it held, the largest ones of its container then, and what all of them held."""
 
-    def __init__(self, victim: Process, largest: list[Process]) -> None:
+    def __init__(self, victim: Process, table: list[Process]) -> None:
         self.victim = victim
-        self.largest = largest
+        self.largest = sorted((one for one in table if one.memory), key=lambda one: -one.memory)[:TOP]
+        self.total = sum(one.memory for one in table)
 
 
 def kills_in(container: str, path: str = KERNEL_LOG) -> list[Kill]:
@@ -44,9 +45,8 @@ def parse_kills(lines: list[str], container: str) -> list[Kill]:
         elif line.startswith("[") and columns:
             table += _row(line, columns)
         elif line.startswith("oom-kill:"):
-            mine = container in line.partition("task_memcg=")[2].partition(",")[0]
-            if mine:
-                kills.append(Kill(_victim(line, table), sorted(table, key=lambda one: -one.memory)[:TOP]))
+            if container in line.partition("task_memcg=")[2].partition(",")[0]:
+                kills.append(Kill(_victim(line, table), table))
             columns = []
     return kills
 

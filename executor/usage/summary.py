@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from executor.job.stages import container_of
 from executor.usage.model import (
     WHOLE_JOB,
     ContainerUse,
@@ -29,8 +30,10 @@ TIMEOUT = "timeout"
 STATUSES = {"canceled": CANCELED, "timedout": TIMEOUT}
 # Its failure changes nothing for GitLab.
 HARMLESS_STAGE = "after_script"
+SCRIPT = "build_script"
 # A job that is stopped is stopped by its time limit if no more than this is left of it.
 TIMEOUT_SLACK = 3.0
+LEAST_CPU_SECONDS = 0.01
 UNITS = {"memory": "bytes", "cpu": "cores"}
 COUNTS = frozenset(
     {"periods", "throttled_periods", "oom_kills", "io_read", "io_written", "network_received", "network_sent"}
@@ -66,7 +69,7 @@ def outcome(data: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
     The running stage decides nothing, but where the runner has it stopped.
     """
     stages: Sequence[Mapping[str, Any]] = data["stages"]
-    stopped = next((stage for stage in stages if stage["stopped"]), None)
+    stopped = next((stage for stage in stages if stage["stopped"] and _matters(stage, stages)), None)
     failed = _failed(stages, bool(data["running"]))
     if data["status"] in STATUSES:
         return STATUSES[data["status"]], stopped or failed
@@ -75,6 +78,11 @@ def outcome(data: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
     if failed is None:
         return SUCCESS, None
     return (SYSTEM_FAILURE if failed["code"] is None else SCRIPT_FAILURE), failed
+
+
+def _matters(stage: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) -> bool:
+    """An after_script has a time limit of its own, after which the job goes on."""
+    return stage["name"] != HARMLESS_STAGE or stage is stages[-1]
 
 
 def _failed(stages: Sequence[Mapping[str, Any]], running: bool) -> Mapping[str, Any] | None:
@@ -86,8 +94,10 @@ def _failed(stages: Sequence[Mapping[str, Any]], running: bool) -> Mapping[str, 
 
 
 def _time_was_over(data: Mapping[str, Any], stopped: Mapping[str, Any]) -> bool:
-    """Whether the stage had run up to the job's time limit when it was stopped; ending it takes some time more."""
-    limit = data.get("timeout") or 0
+    """Whether the stage had run up to a time limit when it was stopped; ending it takes some time more."""
+    limit, of_script = data.get("timeout") or 0, data.get("script_timeout") or 0
+    if of_script and stopped["name"] == SCRIPT and stopped["seconds"] >= of_script - TIMEOUT_SLACK:
+        return True
     return bool(limit) and stopped["began"] + stopped["seconds"] >= limit - TIMEOUT_SLACK
 
 
@@ -105,9 +115,14 @@ def _container(track: Mapping[str, Any]) -> ContainerUse:
         image=track["image"],
         limits=Limits(memory=memory, cpus=cpus),
         whole=_used(WHOLE_JOB, track["whole"], disk_written=track["disk_written"]),
-        stages=tuple(_used(name, row) for name, row in track["stages"].items()),
+        stages=tuple(_used(name, row) for name, row in track["stages"].items() if _took_part(track["role"], name, row)),
         top_processes=tuple(Process(name=name, memory=held) for name, held in track["top"]),
     )
+
+
+def _took_part(role: str, stage: str, row: Mapping[str, Any]) -> bool:
+    """Whether the stage ran in the container, or something else of it was at work meanwhile."""
+    return role == container_of(stage) or row["counters"].get("cpu_seconds", 0) >= LEAST_CPU_SECONDS
 
 
 def _used(stage: str, row: Mapping[str, Any], disk_written: int | None = None) -> Used:

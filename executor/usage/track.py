@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from executor.usage.kernel_log import Kill
     from executor.usage.meter import Counters, Sample
     from executor.usage.model import Limits, Process
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 LEAST_RATE_SECONDS = 0.5
 # The list of processes is made anew when so much more is held than at the last one.
 GROWTH = 1.1
+LEAST_LISTED = 16 * 1024**2
+UNBOUNDED = 1 << 62
 MOST_STAGES = 64
 
 
@@ -66,6 +69,7 @@ class Track:
         self._stage: Row | None = None
         self._base: Counters = {}
         self._carried: Counters = {}
+        self._kills = 0.0
         self._listed = 0
         self._memory, self._cpu = Curve(), Curve()
         self._began: float | None = None
@@ -95,7 +99,7 @@ class Track:
     def outgrows_list(self, sample: Sample) -> bool:
         """Whether so much more memory is held now than when processes were last listed; the caller lists them."""
         held = sample.working_set if sample.anon is None else sample.anon
-        if held is None or held <= self._listed * GROWTH:
+        if held is None or held <= max(LEAST_LISTED, self._listed * GROWTH):
             return False
         self._listed = held
         return True
@@ -104,9 +108,23 @@ class Track:
         """Remember the largest processes of this moment."""
         self.top = [(process.name, process.memory) for process in processes]
 
+    def note_kills(self, offset: float, kills: Sequence[Kill]) -> None:
+        """What the kernel says of its kills: seldom did we look just before one."""
+        if not kills:
+            return
+        self.killed = [(kill.victim.name, kill.victim.memory) for kill in kills]
+        self.list_processes(kills[-1].largest)
+        held = min(max(kill.total for kill in kills), self.limits[0] or UNBOUNDED)
+        for row in (self.whole, self._stage):
+            if row:
+                raise_peak(row.peaks, "memory_working_set_peak", held)
+                raise_peak(row.peaks, "memory_anon_peak", held)
+        self._memory.add(max(offset, self._sampled), held, 0.0)
+
     def count(self, counters: Counters, peaks: Mapping[str, int | None]) -> None:
         """Take the living container's counters, which began at 0 with it, and the kernel's own peaks."""
         self.whole.counters = _sum(self._carried, counters)
+        self._kills = counters.get("oom_kills", 0)
         for name, value in peaks.items():
             raise_peak(self.whole.peaks, name, value)
 
@@ -134,9 +152,10 @@ class Track:
         """The Engine's word on a container that has ended. The last kill is often younger than our last look."""
         self.oom_killed = self.oom_killed or oom_killed
         self.exit_code = exit_code
-        carried = self._carried.get("oom_kills", 0) if self._carried else 0
-        if oom_killed and self.whole.counters.get("oom_kills", 0) <= carried:
-            self.whole.counters["oom_kills"] = carried + 1
+        if oom_killed and not self._kills:
+            self._kills = 1.0
+            self._carried = _sum(self.whole.counters, {"oom_kills": 1.0})
+            self.whole.counters = dict(self._carried)
 
     def as_dict(self) -> dict[str, Any]:
         """The track as JSON."""

@@ -1,0 +1,84 @@
+"""The end of measuring: what the job used goes into the host's history. Nobody waits for it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from executor.sandbox.measuring import read_data
+from executor.sandbox.state import write_private
+
+FINAL_SECONDS = 4.0
+PAUSE_SECONDS = 0.01
+
+
+def keep_what_was_used(job_folder: str) -> None:
+    """Wait for the last look at the job's containers, then record the job. A failure changes nothing for anybody."""
+    wait_until_measured(job_folder)
+    data = read_data(job_folder)
+    if data is None:
+        return
+    from executor.usage.clues import clues_of
+    from executor.usage.history.failures import HistoryError
+    from executor.usage.history.file import history_file
+    from executor.usage.history.model import Retention
+    from executor.usage.history.record import record
+    from executor.usage.summary import summarize
+    from executor.usage.verdicts import judge
+
+    try:
+        usage = summarize(data)
+        days, runs = data["retention"]
+        verdicts = judge(usage, clues_of(data))
+        record(history_file(data["state_dir"]), usage, verdicts, Retention(days=days, runs=runs))
+    except HistoryError as error:
+        _note_failure(data["state_dir"], error.one_line())
+    except (KeyError, TypeError, ValueError) as error:
+        _note_failure(data["state_dir"], f"What jobs used could not be recorded ({type(error).__name__}).")
+    else:
+        _forget_failure(data["state_dir"])
+
+
+def wait_until_measured(job_folder: str) -> None:
+    """Wait until the process that measures the job has ended, as it was told: its last data is there then."""
+    deadline = time.monotonic() + FINAL_SECONDS
+    while time.monotonic() < deadline and _listens(job_folder):
+        time.sleep(PAUSE_SECONDS)
+
+
+def failure_to_tell(state_dir: str) -> str:
+    """What went wrong when the last job was recorded, once: until one was recorded, nothing more is said."""
+    path = f"{state_dir}/history.failure"
+    try:
+        with open(path) as file:
+            text = file.read()
+        if text:
+            write_private(path, "")
+    except OSError:
+        return ""
+    return text
+
+
+def _listens(job_folder: str) -> bool:
+    try:
+        os.close(os.open(f"{job_folder}/usage/events", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
+def _note_failure(state_dir: str, text: str) -> None:
+    """Leave it for the next `cleanup`, whose words reach the runner's log; an empty file is one that was told."""
+    path = f"{state_dir}/history.failure"
+    try:
+        if not os.path.exists(path):
+            write_private(path, text)
+    except OSError:
+        return
+
+
+def _forget_failure(state_dir: str) -> None:
+    try:
+        os.unlink(f"{state_dir}/history.failure")
+    except OSError:
+        return
