@@ -3,10 +3,15 @@ itself is left to a process in the background."""
 
 from __future__ import annotations
 
+import os
+
 from executor.errors import SUCCESS
 from executor.sandbox.background import in_background
 from executor.sandbox.keeping import seconds_left, wait_until_over
 from executor.sandbox.state import linked_folder, mark_ended
+from executor.terminal import complain
+
+LONGEST_STATUS = 20
 
 
 def main(arguments: list[str]) -> int:
@@ -14,6 +19,8 @@ def main(arguments: list[str]) -> int:
     folder = linked_folder()
     if folder is None:
         return SUCCESS
+    if os.path.exists(f"{folder}/usage"):
+        _end_measuring(folder)
     if seconds_left(folder) is None:
         mark_ended(folder)
     in_background(lambda: _remove(folder))
@@ -22,7 +29,29 @@ def main(arguments: list[str]) -> int:
 
 def _remove(folder: str) -> None:
     """Remove the job, once it is kept no longer: its end is not marked before, for who waits for its folder."""
+    if os.path.exists(f"{folder}/usage"):
+        _keep_what_was_used(folder)
     wait_until_over(folder)
     from executor.sandbox.janitor import end_job
 
     end_job(folder)
+
+
+def _end_measuring(folder: str) -> None:
+    """Let the last look be taken, while the containers are still there."""
+    from executor.sandbox.measured_end import failure_to_tell
+    from executor.stages.measured import tell
+
+    tell(folder, "finish", os.environ.get("CUSTOM_ENV_CI_JOB_STATUS", "")[:LONGEST_STATUS])
+    if text := failure_to_tell(os.path.dirname(os.path.dirname(folder))):
+        complain(text)
+
+
+def _keep_what_was_used(folder: str) -> None:
+    """Record it. Nothing that goes wrong here may keep the job's things from being removed."""
+    from contextlib import suppress
+
+    from executor.sandbox.measured_end import keep_what_was_used
+
+    with suppress(Exception):
+        keep_what_was_used(folder)

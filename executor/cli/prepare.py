@@ -21,6 +21,8 @@ from executor.terminal import log_warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from executor.plan.model import Host, Plan
 
 
@@ -43,6 +45,8 @@ def main(arguments: list[str]) -> int:
     images = Images(attempt.engine, credentials_of(attempt.context, os.environ), attempt.state_dir)
     Sandbox(attempt.engine, images, plan, attempt.folder, attempt.host.variables).build()
     attempt.note({"prepared": True})
+    if attempt.context.settings.usage.enabled:
+        _measure(attempt, plan)
     _clean_up_after_others(attempt)
     return SUCCESS
 
@@ -62,11 +66,26 @@ def _host(attempt: Attempt) -> Host:
     """The job's place, with what its history says that it needs where limits are to follow that."""
     if not attempt.context.settings.limits.auto:
         return attempt.host
-    from dataclasses import replace
-
+    
     from executor.sandbox.past_need import needed_memory
 
     return replace(attempt.host, needed_memory=needed_memory(attempt.state_dir, attempt.context.job))
+
+
+def _measure(attempt: Attempt, plan: Plan) -> None:
+    """Measure what the job's containers use, from now to their end."""
+    from executor.sandbox.measuring import begin_measuring
+    from executor.terminal import log_is_unicode
+
+    unicode = log_is_unicode()
+    begin_measuring(attempt, plan, lambda data: _section(data, unicode=unicode))
+
+
+def _section(data: dict[str, Any], *, unicode: bool) -> str:
+    """What the end of the job log shows: made in the process that measures, which loads what that takes."""
+    from executor.stages.usage_section import section_of
+
+    return section_of(data, unicode=unicode)
 
 
 def _clean_up_after_others(attempt: Attempt) -> None:

@@ -11,6 +11,7 @@ from executor.cli.options import split_options
 from executor.errors import SUCCESS, OperatorError, SystemFailure, report_build_exit_code
 from executor.job.stages import BUILD, LAST, container_of
 from executor.sandbox.state import job_folder, note_stage
+from executor.stages.measured import oom_kills, tell_begin, tell_end
 from executor.stages.run import run_stage
 
 TYPE_CHECKING = False
@@ -30,11 +31,17 @@ def main(arguments: list[str]) -> int:
     role = _role_for(script, stage)
     folder = job_folder()
     note_stage(folder, stage)
+    tell_begin(folder, stage)
     if role == BUILD:
         _hand_over_if_wanted(folder)
     code = _run_in_attempts(folder, role, script)
+    if stage == LAST and os.path.exists(f"{folder}/usage/section"):
+        _tell_what_was_used(folder)
+    tell_end(folder, code)
     if code and role == BUILD:
         _tell_reasons(folder, script, code)
+    if code or (role == BUILD and oom_kills(folder)):
+        _tell_verdicts(folder)
     if os.path.exists(f"{folder}/keep"):
         _keep_if_wanted(folder, stage, code, options)
     return SUCCESS if code == 0 else report_build_exit_code(code)
@@ -72,6 +79,26 @@ def _tell_reasons(folder: str, script: str, code: int) -> None:
 
     tell_unfit_shell(folder, script, code)
     tell_dead_services(folder)
+
+
+def _tell_verdicts(folder: str) -> None:
+    """What the job's use of the machine has to do with it. Nothing that goes wrong here changes the stage's result."""
+    from contextlib import suppress
+
+    from executor.stages.verdict import tell_verdicts
+
+    with suppress(Exception):
+        tell_verdicts(folder)
+
+
+def _tell_what_was_used(folder: str) -> None:
+    """What the job used, at the end of its log."""
+    from contextlib import suppress
+
+    from executor.stages.usage_section import tell_section
+
+    with suppress(Exception):
+        tell_section(folder)
 
 
 def _run_in_attempts(folder: str, role: str, script: str) -> int:
