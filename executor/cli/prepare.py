@@ -33,6 +33,8 @@ def main(arguments: list[str]) -> int:
     attempt = take_over_or_begin(load_context(options, os.environ))
     plan = _plan(attempt)
     attempt.note_plan(plan)
+    if attempt.context.settings.report.artifacts:
+        _ask_for_reports(attempt)
     for warning in (*attempt.context.settings.warnings, *plan.warnings):
         log_warning(warning)
     for role in (plan.helper.role, plan.build.role):
@@ -49,6 +51,15 @@ def main(arguments: list[str]) -> int:
         _measure(attempt, plan)
     _clean_up_after_others(attempt)
     return SUCCESS
+
+
+def _ask_for_reports(attempt: Attempt) -> None:
+    """Let the job's last stage know where its reports go."""
+    from executor.stages.artifacts import ask_for_artifacts
+
+    settings, variables = attempt.context.settings, attempt.host.variables
+    temporary = variables.get("RUNNER_TEMP_PROJECT_DIR", "")
+    ask_for_artifacts(attempt.folder, url=settings.runner.url, address=settings.report.url, temporary=temporary)
 
 
 def _plan(attempt: Attempt) -> Plan:

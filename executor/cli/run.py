@@ -34,6 +34,8 @@ def main(arguments: list[str]) -> int:
     tell_begin(folder, stage)
     if role == BUILD:
         _hand_over_if_wanted(folder)
+    if stage == LAST and os.path.exists(f"{folder}/report"):
+        _send_reports(folder)
     code = _run_in_attempts(folder, role, script)
     if stage == LAST and os.path.exists(f"{folder}/usage/section"):
         _tell_what_was_used(folder)
@@ -62,6 +64,16 @@ def _role_for(script: str, stage: str) -> str:
             fix='Set shell = "bash" under [[runners]] in config.toml.',
         )
     return role
+
+
+def _send_reports(folder: str) -> None:
+    """Send what the job used to GitLab, before its last stage removes what that takes."""
+    from contextlib import suppress
+
+    from executor.stages.artifacts import send_measured
+
+    with suppress(Exception):
+        send_measured(folder)
 
 
 def _hand_over_if_wanted(folder: str) -> None:
