@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from executor.settings.load import load_settings
-from executor.settings.model import CacheSettings, RunnerSettings, Settings
+from executor.settings.model import CacheSettings, ReportSettings, RunnerSettings, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def write_driver_settings(settings: Settings, folder: RunFolder) -> None:
     sections["helper"] = helper
     # The local runner's scripts restore and save caches themselves.
     sections["cache"] = CacheSettings(mode="archive")
+    # There is no server that would take reports.
+    sections["report"] = ReportSettings(artifacts=False)
     _write(folder.path / "executor.toml", _executor_tables(sections))
 
 
