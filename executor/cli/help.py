@@ -20,6 +20,7 @@ For people:
   logs JOB               what a job's containers wrote themselves
   shell JOB              a shell in a job's build container
   gc                     remove what crashed jobs left behind
+  doctor                 look for faults of this host, and say how to mend them
 
 For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
   config                 tell the runner where builds and caches lie
@@ -34,7 +35,7 @@ For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
 
 `executor COMMAND --help` says more about the commands for people."""
 
-KNOWN = ("exec", "plan", "ps", "usage", "logs", "shell", "gc", "config", "prepare", "run", "cleanup")
+KNOWN = ("exec", "plan", "ps", "usage", "logs", "shell", "gc", "doctor", "config", "prepare", "run", "cleanup")
 
 
 def main(arguments: list[str]) -> int:

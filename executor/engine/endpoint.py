@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from executor.errors import OperatorError, SystemFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from executor.settings.model import DockerSettings
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
@@ -120,14 +122,14 @@ class Endpoint:
         )
 
 
-def find_endpoint(docker: DockerSettings) -> Endpoint:
+def find_endpoint(docker: DockerSettings, environ: Mapping[str, str] = os.environ) -> Endpoint:
     """The Engine of `[runners.docker]`; the DOCKER_* variables of the runner count only where `host` is empty."""
     if docker.host:
         return Endpoint(host=docker.host, certificates=docker.tls_cert_path, verify=docker.tls_verify)
     return Endpoint(
-        host=os.environ.get("DOCKER_HOST") or DEFAULT_HOST,
-        certificates=os.environ.get("DOCKER_CERT_PATH", ""),
-        verify=bool(os.environ.get("DOCKER_TLS_VERIFY")),
+        host=environ.get("DOCKER_HOST") or DEFAULT_HOST,
+        certificates=environ.get("DOCKER_CERT_PATH", ""),
+        verify=bool(environ.get("DOCKER_TLS_VERIFY")),
     )
 
 

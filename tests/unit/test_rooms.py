@@ -23,6 +23,7 @@ ROOMS = {
     "cache": {"job", "settings", "terminal"},
     "usage": {"job", "settings"},
     "report": {"job", "settings", "terminal", "usage"},
+    "doctor": {"cache", "engine", "plan", "sandbox", "settings", "usage"},
     "pipeline": {"job", "settings", "terminal"},
 }  # type: dict[str, set[str]]
 

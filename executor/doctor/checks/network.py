@@ -1,0 +1,348 @@
+"""The way to GitLab, to registries, through proxies."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from executor.doctor.model import Skip, Verdict, check, error, note, passed, warning
+from executor.doctor.scene import proxies_in
+from executor.doctor.web import Unreachable
+from executor.engine.client import EngineError
+from executor.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from executor.doctor.scene import Scene
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+NO_JOBS = "gitlab-runner gets no jobs, and none can send its log."
+RESOLV_CONF = "/etc/resolv.conf"
+HUB_KEY = "https://index.docker.io/v1/"
+MOST_LOGINS = 5
+# The Engine gives up on a registry after 15 s and more; the doctor does not wait for that.
+UNREACHABLE = ("dial tcp", "no such host", "timeout", "refused", "deadline", "tls", "x509", "eof", "unreachable")
+
+
+@check("network.dns.servers", "The host's name servers answer")
+def dns_servers(scene: Scene) -> Verdict:
+    """At least one of /etc/resolv.conf."""
+    servers = _name_servers(scene)
+    if not servers:
+        found = f"{RESOLV_CONF} names no name server."
+    elif _any_answers(scene, servers):
+        return passed(", ".join(servers))
+    else:
+        found = f"No name server answers ({', '.join(servers)})."
+    return error(
+        found,
+        expected="a name server that answers",
+        why="GitLab, registries and caches are not found, by this host or by jobs.",
+        fix=("resolvectl status   # or cat /etc/resolv.conf", "systemctl restart systemd-resolved"),
+    )
+
+
+@check("network.dns.gitlab", "GitLab's name is known here")
+def dns_gitlab(scene: Scene) -> Verdict:
+    """As the runner asks for it."""
+    if scene.proxies(scene.url):
+        raise Skip("a proxy looks the name up")
+    try:
+        return passed(", ".join(scene.gitlab_addresses))
+    except Unreachable as trouble:
+        if not _any_answers(scene, _name_servers(scene)):
+            raise Skip("no name server answers") from None
+        return error(
+            f"GitLab is not found: {trouble.text}.",
+            expected="an address for the host of `url`",
+            why=NO_JOBS,
+            fix=(f"getent hosts {scene.gitlab_host}", f"correct url in {scene.config}, or the name server's entry"),
+        )
+
+
+@check("network.gitlab.reachable", "GitLab answers")
+def gitlab_reachable(scene: Scene) -> Verdict:
+    """Over TCP, through the proxy where there is one."""
+    try:
+        scene.gitlab  # noqa: B018 (for its failure)
+    except Unreachable as trouble:
+        if trouble.kind in ("tls", "dns") and not scene.proxies(scene.url):
+            raise Skip("another check tells") from None
+        if _dead_proxy(scene):
+            raise Skip("the proxy does not answer") from None
+        return error(
+            f"{_shown(scene.url)} cannot be reached: {trouble.text}.",
+            expected="an answer within 2 s",
+            why=NO_JOBS,
+            fix=(f"curl -v {_shown(scene.url)}/", "see the firewall, the proxy of the service, and GitLab itself"),
+        )
+    return passed(_shown(scene.url))
+
+
+@check("network.gitlab.tls", "GitLab's certificate is trusted")
+def gitlab_tls(scene: Scene) -> Verdict:
+    """By the host, or by `tls-ca-file`."""
+    if not scene.url.startswith("https:"):
+        raise Skip("url is not https")
+    try:
+        scene.gitlab  # noqa: B018 (for its failure)
+    except Unreachable as trouble:
+        if trouble.kind != "tls":
+            raise Skip("GitLab does not answer") from None
+        return error(
+            f"TLS to {_shown(scene.url)} fails: {trouble.text}.",
+            expected="a valid certificate of an authority that this host trusts",
+            why=NO_JOBS,
+            fix=(
+                f"openssl s_client -connect {scene.gitlab_host}:{urlsplit(scene.url).port or 443} </dev/null",
+                f"renew it, or set tls-ca-file in {scene.config}",
+            ),
+        )
+    return passed()
+
+
+@check("network.gitlab.api", "What answers at `url` is GitLab")
+def gitlab_api(scene: Scene) -> Verdict:
+    """Its runners' API."""
+    answer = scene.gitlab_answer()
+    if answer.status == 404 or (answer.status < 400 and not _is_json(answer.headers, answer.body)):
+        return error(
+            f"{_shown(scene.url)} is no GitLab: {answer.status} for its runners' API.",
+            expected="GitLab's own address, with its path where it has one",
+            why=NO_JOBS,
+            fix=f"editor {scene.config}   # url as GitLab shows it under Settings > CI/CD > Runners",
+        )
+    if answer.status >= 500:
+        return error(
+            f"GitLab answers {answer.status}.",
+            expected="an answer below 500",
+            why=NO_JOBS,
+            fix="see GitLab's own state; `gitlab-ctl status` where it is yours",
+        )
+    if answer.status == 429:
+        return warning(
+            "GitLab answers 429: too many requests from here.",
+            expected="fewer requests",
+            why="Jobs are taken late, and parts of their logs arrive late.",
+            fix=f"editor {scene.config}   # raise check_interval",
+        )
+    return passed()
+
+
+@check("network.gitlab.redirect", "`url` is GitLab's own address")
+def gitlab_redirect(scene: Scene) -> Verdict:
+    """A redirection turns POST into GET, and costs each request another."""
+    answer = scene.gitlab_answer()
+    asked, came = urlsplit(scene.url), urlsplit(answer.url)
+    if (asked.scheme, asked.hostname) == (came.scheme, came.hostname):
+        return passed()
+    return warning(
+        f"{_shown(scene.url)} leads to {came.scheme}://{came.hostname}.",
+        expected=f'url = "{came.scheme}://{came.hostname}"',
+        why="gitlab-runner loses what it posts on the way: it gets no jobs, or jobs clone from the wrong address.",
+        fix=f'editor {scene.config}   # url = "{came.scheme}://{came.hostname}"',
+    )
+
+
+@check("network.gitlab.token", "GitLab knows this runner's token")
+def gitlab_token(scene: Scene) -> Verdict:
+    """As `gitlab-runner verify` asks."""
+    from executor.doctor.scene import has_token
+
+    if not has_token(scene.token):
+        raise Skip("config.toml has no token")
+    answer = scene.gitlab_answer()
+    if answer.status not in (401, 403):
+        if answer.status in (200, 201):
+            return passed()
+        raise Skip("GitLab does not say")
+    return error(
+        f"GitLab refuses the runner's token ({answer.status}): it was revoked, has expired, or the runner was deleted.",
+        expected="a runner that GitLab knows",
+        why="gitlab-runner gets no jobs: they stay pending.",
+        fix=("create a runner: Settings > CI/CD > Runners", f"editor {scene.config}   # token = the new one"),
+    )
+
+
+@check("network.gitlab.loopback", "Jobs can reach GitLab under the same name")
+def gitlab_loopback(scene: Scene) -> Verdict:
+    """In a container, localhost is the container."""
+    if scene.gitlab_host not in LOOPBACK or scene.section.get("clone_url"):
+        return passed()
+    return note(
+        f"GitLab is at {scene.gitlab_host}, which in a container is the container itself.",
+        why="Jobs cannot clone, nor send artifacts.",
+        fix=f"editor {scene.config}   # url (and clone_url) with the host's own name or address",
+    )
+
+
+@check("network.proxy", "The proxies of the service answer")
+def proxy(scene: Scene) -> Verdict:
+    """HTTP_PROXY, HTTPS_PROXY of the service."""
+    named = {key: value for key, value in proxies_in(scene.account.environment).items() if key != "no"}
+    if not named:
+        raise Skip("the service uses no proxy")
+    for scheme, address in named.items():
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        if not parts.hostname or not scene.world.port_answers(parts.hostname, parts.port or 80):
+            return error(
+                f"{scheme.upper()}_PROXY of the service is {parts.hostname or 'no address'}:{parts.port or 80}; "
+                "nothing answers there.",
+                expected="a proxy that answers",
+                why="gitlab-runner and the driver reach neither GitLab nor registries.",
+                fix="systemctl edit gitlab-runner   # [Service] Environment=HTTPS_PROXY=..., or take it out",
+            )
+    return passed()
+
+
+@check("network.registry.login", "Registries accept the logins that are configured")
+def registry_login(scene: Scene) -> Verdict:
+    """Asked by the Engine, as for a pull."""
+    logins = _logins(scene)
+    if not logins:
+        raise Skip("no logins are configured")
+    for registry, (login, source) in list(logins.items())[:MOST_LOGINS]:
+        try:
+            scene.ask("/auth", "POST", {**login, "serveraddress": registry})
+        except EngineError as refusal:
+            return _refused_login(registry, source, refusal)
+    return passed(f"{len(logins)} registries")
+
+
+def _refused_login(registry: str, source: str, refusal: EngineError) -> Verdict:
+    lowered = refusal.message.lower()
+    unreachable = any(sign in lowered for sign in UNREACHABLE) and refusal.status != 401
+    host = _registry_host(registry)
+    if unreachable:
+        return warning(
+            f"The Engine cannot reach the registry {host}: {refusal.message[:200]}",
+            expected="an answer",
+            why="Images from there cannot be pulled.",
+            fix=f"docker login {host}",
+        )
+    return error(
+        f"The registry {host} refuses the login of {source}: unauthorized.",
+        expected="a login that the registry accepts",
+        why="Private images from there cannot be pulled: jobs fail with `IMAGE NOT FOUND`.",
+        fix=f"docker login {host}   # as the account that runs jobs; or renew DOCKER_AUTH_CONFIG",
+    )
+
+
+@check("network.registry.config", "The configuration of registry logins can be read")
+def registry_config(scene: Scene) -> Verdict:
+    """DOCKER_AUTH_CONFIG of the runner, ~/.docker/config.json of the account."""
+    for source, text in _login_texts(scene).items():
+        try:
+            parsed = json.loads(text)
+            if not isinstance(parsed, dict):
+                raise ValueError
+        except ValueError:
+            return warning(
+                f"{source} is not JSON.",
+                expected='{"auths": {...}}',
+                why="The logins in it are not used: private images cannot be pulled.",
+                fix=f"correct {source}",
+            )
+        missing = [name for name in _helpers(parsed) if not scene.world.which(f"docker-credential-{name}")]
+        if missing:
+            return warning(
+                f"{source} names docker-credential-{missing[0]}, which is not on the PATH of the service.",
+                expected="helpers on the PATH of the service",
+                why="The logins that it keeps are not used: private images cannot be pulled.",
+                fix=f"install docker-credential-{missing[0]} in /usr/local/bin, or take it out",
+            )
+    return passed()
+
+
+def _name_servers(scene: Scene) -> list[str]:
+    rows = [line.split() for line in scene.world.read(RESOLV_CONF).splitlines()]
+    return [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver"]
+
+
+def _any_answers(scene: Scene, servers: list[str]) -> bool:
+    """Whether one of the first two says anything: the resolver asks no more of them in time."""
+
+    def ask() -> bool:
+        return any(scene.world.name_server_answers(server.partition("%")[0]) for server in servers[:2])
+
+    return bool(scene.facts.once("name servers", ask))
+
+
+def _logins(scene: Scene) -> dict[str, tuple[dict[str, str], str]]:
+    """Logins that are written down, by registry; the first source wins, as for a job."""
+    found: dict[str, tuple[dict[str, str], str]] = {}
+    for source, text in _login_texts(scene).items():
+        for registry, entry in _auths(text).items():
+            login = _login(entry)
+            if login:
+                found.setdefault(registry, (login, source))
+    return found
+
+
+def _login_texts(scene: Scene) -> dict[str, str]:
+    """Docker configurations by where they are."""
+    entries = (entry.partition("=") for entry in scene.settings.runner.environment)
+    of_runner = {key: value for key, _, value in entries}.get("DOCKER_AUTH_CONFIG", "")
+    path = os.path.join(scene.account.home, ".docker/config.json")
+    texts = {f"DOCKER_AUTH_CONFIG in {scene.config}": of_runner, path: scene.world.read(path)}
+    return {source: text for source, text in texts.items() if text.strip()}
+
+
+def _auths(text: str) -> dict[str, Any]:
+    try:
+        auths = json.loads(text).get("auths")
+    except (ValueError, AttributeError):
+        return {}
+    return auths if isinstance(auths, dict) else {}
+
+
+def _login(entry: Any) -> dict[str, str]:
+    if not isinstance(entry, dict):
+        return {}
+    try:
+        name, _, password = base64.b64decode(str(entry.get("auth") or "")).decode().partition(":")
+    except ValueError:
+        return {}
+    name, password = name or str(entry.get("username") or ""), password or str(entry.get("password") or "")
+    return {"username": name, "password": password} if name and password else {}
+
+
+def _helpers(config: dict[str, Any]) -> list[str]:
+    """Helpers that have something to tell: a store without logins is Docker Desktop's habit."""
+    per_registry = config.get("credHelpers")
+    named = [config.get("credsStore"), *(per_registry.values() if isinstance(per_registry, dict) else ())]
+    return [name for name in named if isinstance(name, str) and name]
+
+
+def _dead_proxy(scene: Scene) -> bool:
+    return bool(scene.proxies(scene.url)) and proxy.look(scene).status == "error"
+
+
+def _registry_host(registry: str) -> str:
+    return "docker.io" if registry == HUB_KEY else urlsplit(registry).hostname or registry.partition("/")[0]
+
+
+def _shown(url: str) -> str:
+    """The address without a password that may be in it."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+def _is_json(headers: Any, body: bytes) -> bool:
+    return not body or "json" in headers.get("content-type", "") or body[:1] in (b"{", b"[")
+
+
+def registry_trouble(scene: Scene, image: str) -> str:
+    """Why the Engine cannot get an image's manifest, in its own words; "" where it can."""
+    from executor.engine.client import quote
+
+    try:
+        scene.world.ask(scene.endpoint, "GET", f"/distribution/{quote(image)}/json")
+    except EngineError as refusal:
+        return refusal.message[:200]
+    except ExecutorError:
+        return "no answer within 2 s"
+    return ""
