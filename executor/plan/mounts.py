@@ -46,12 +46,10 @@ def _control(request: Request, role: str) -> Mount:
 
 
 def _cache(request: Request, shared: tuple[Mount, ...]) -> tuple[Mount, ...]:
-    """The folder of `cache:` archives, unless the operator mounts something of his own there."""
+    """The folder of `cache:` archives, unless the operator mounts something of his own there, or wants none."""
     target = request.settings.runner.cache_dir
-    if any(mount.target == target for mount in shared):
+    if request.docker.disable_cache or any(mount.target == target for mount in shared):
         return ()
-    if request.docker.disable_cache:
-        return (_temporary_volume(request, target, "rw"),)
     return (Mount(source=request.host.cache_host_dir, target=target),)
 
 
@@ -71,6 +69,9 @@ def _operators_volume(request: Request, text: str) -> Mount | None:
         return None
     if volume.source:
         return Mount(source=volume.source, target=target, mode=volume.mode, volume=not volume.is_bind)
+    if request.docker.disable_cache:
+        request.warn(f"volumes: {text} is not there: `disable_cache` is set under [runners.docker].")
+        return None
     return None if target == runner.cache_dir else _unnamed(request, target, volume.mode)
 
 
@@ -104,7 +105,7 @@ def _refuse_reserved(path: str) -> None:
 def _unnamed(request: Request, target: str, mode: str) -> Mount:
     """A target alone: storage that lasts for the jobs of this project in this slot."""
     docker = request.docker
-    if docker.disable_cache or request.host.slot is None:
+    if request.host.slot is None:
         return _temporary_volume(request, target, mode)
     name = f"{_md5(target)}{'-protected' if _is_protected(request) else ''}"
     if docker.cache_dir:

@@ -13,6 +13,7 @@ from tests.e2e.jobs import Job, JobRecord, unique_number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.e2e.conftest import StartRunner
     from tests.e2e.runner import GitLabRunner
 
 pytestmark = pytest.mark.runner
@@ -86,6 +87,17 @@ def test_the_second_job_finds_the_cache_of_the_first(runner: GitLabRunner) -> No
     assert second.outcome == ("success", None, None)
     assert "Successfully extracted cache" in second.section("restore_cache")
     assert "\ndata\n" in second.section("step_script")
+
+
+def test_without_a_cache_the_next_job_finds_none(start_runner: StartRunner) -> None:
+    """As under the docker executor: the archive is made, in a container that goes with its job."""
+    runner = start_runner(docker_options="    disable_cache = true\n")
+    project = f"virida/cached{unique_number()}"
+    first = runner.run(_cached(project, ["mkdir vendor; echo data > vendor/lib; test ! -e /cache"]))
+    assert first.outcome == ("success", None, None), first.trace
+    assert "Created cache" in first.section("archive_cache")
+    second = runner.run(_cached(project, ["test ! -e vendor && echo empty"]))
+    assert second.outcome == ("success", None, None), second.trace
 
 
 def test_a_cache_stays_within_its_project(runner: GitLabRunner) -> None:

@@ -211,15 +211,23 @@ def test_cache_dir_of_docker_makes_unnamed_volumes_host_folders() -> None:
     assert not mount.volume
 
 
-def test_disable_cache_makes_unnamed_volumes_and_the_cache_temporary_but_leaves_binds() -> None:
-    made = plan(volumes=("/data", "/srv:/srv"), disable_cache=True, cache_dir="/srv/volumes")
-    mounts = {mount.target: mount for mount in made.build.mounts}
+def test_disable_cache_leaves_what_has_a_source_alone() -> None:
+    made = plan(volumes=("/cache", "/data", "/srv:/srv", "name:/named"), disable_cache=True, cache_dir="/srv/volumes")
 
-    assert mounts["/data"].temporary
-    assert mounts["/cache"].temporary
-    assert mounts["/data"].labels["com.gitlab.gitlab-runner.reusable"] == "false"
-    assert mounts["/data"].labels["io.virida.executor.job"] == "1001-ab12"
-    assert mounts["/srv"].source == "/srv"
+    for container in (made.build, made.helper):
+        assert not {"/cache", "/data"} & targets(container).keys()
+        assert {"/srv", "/named"} <= targets(container).keys()
+    assert made.warnings == tuple(
+        f"volumes: {path} is not there: `disable_cache` is set under [runners.docker]." for path in ("/cache", "/data")
+    )
+
+
+def test_where_the_slot_is_not_known_unnamed_volumes_are_temporary() -> None:
+    mount = extra(volumes=("/data",), host={"slot": None})
+
+    assert mount.temporary
+    assert mount.labels["com.gitlab.gitlab-runner.reusable"] == "false"
+    assert mount.labels["io.virida.executor.job"] == "1001-ab12"
 
 
 def test_the_usual_cache_volume_is_the_drivers_cache_folder() -> None:
