@@ -57,6 +57,17 @@ def test_a_script_that_kills_all_it_can_see_still_gets_its_after_script(runner: 
     assert "after=failed" in record.section("after_script")
 
 
+@pytest.mark.parametrize(
+    ("signalled", "code"),
+    [("-9 $$", 137), ("-9 -1", 137), ("-9 $PPID", 3), ("-TERM -1", 3)],
+)
+def test_a_script_that_signals_its_own_shell(runner: GitLabRunner, signalled: str, code: int) -> None:
+    """The loop is the container's first process, so that signals from within do not end it."""
+    record = runner.run(Job(script=[f"kill {signalled}; sleep 0.2; exit 3"], after_script=["echo after"]))
+    assert record.outcome == ("failed", "script_failure", code), record.trace
+    assert "\nafter\n" in record.section("after_script")
+
+
 _SPECIAL = {
     "quotes": ("printf '%s' \"it's \"'\"quoted\"'", 'it\'s "quoted"'),
     "dollars": ("printf '%s' '$HOME ${HOME} $$ $(id)'", "$HOME ${HOME} $$ $(id)"),
