@@ -96,10 +96,7 @@ def check_isolation(request: Request) -> None:
 def _limits(request: Request) -> dict[str, Any]:
     docker = request.docker
     return {
-        "Memory": _memory(request, "memory", docker.memory),
-        "MemorySwap": _size("memory_swap", docker.memory_swap),
-        "MemoryReservation": _size("memory_reservation", docker.memory_reservation),
-        "NanoCpus": _cpus(request, "cpus", docker.cpus),
+        **_amounts(request, "", docker.memory, docker.memory_swap, docker.memory_reservation, docker.cpus),
         "CpuShares": docker.cpu_shares,
         "CpusetCpus": docker.cpuset_cpus,
         "CpusetMems": docker.cpuset_mems,
@@ -111,14 +108,22 @@ def _limits(request: Request) -> dict[str, Any]:
 
 def _service_limits(request: Request) -> dict[str, Any]:
     docker = request.docker
+    memory, swap, reservation = docker.service_memory, docker.service_memory_swap, docker.service_memory_reservation
     return {
-        "Memory": _memory(request, "service_memory", docker.service_memory),
-        "MemorySwap": _size("service_memory_swap", docker.service_memory_swap),
-        "MemoryReservation": _size("service_memory_reservation", docker.service_memory_reservation),
-        "NanoCpus": _cpus(request, "service_cpus", docker.service_cpus),
+        **_amounts(request, "service_", memory, swap, reservation, docker.service_cpus),
         "CpuShares": docker.service_cpu_shares,
         "CpusetCpus": docker.service_cpuset_cpus,
         "CgroupParent": docker.service_cgroup_parent,
+    }
+
+
+def _amounts(request: Request, prefix: str, memory: str, swap: str, reservation: str, cpus: str) -> dict[str, Any]:
+    """What is written in words; `prefix` begins the names of the keys that it comes from."""
+    return {
+        "Memory": _memory(request, f"{prefix}memory", memory),
+        "MemorySwap": _size(f"{prefix}memory_swap", swap),
+        "MemoryReservation": _size(f"{prefix}memory_reservation", reservation),
+        "NanoCpus": _cpus(request, f"{prefix}cpus", cpus),
     }
 
 
