@@ -6,18 +6,17 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.jobs import Job, without_colours
-from tests.e2e.runner import left_of, wait_until_empty
+from tests.e2e.runner import LAUNCHER, left_of, wait_until_empty
+from tests.engine.phases import start_phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-LAUNCHER = str(Path(sys.executable).parent / "executor")
 REMOVAL_SECONDS = 15.0
 
 CONFIG = """\
@@ -114,15 +113,9 @@ class Calls:
 
     def begin(self, phase: str, *words: str) -> subprocess.Popen[bytes]:
         """Start a phase."""
-        return subprocess.Popen(
-            [LAUNCHER, phase, "--config", str(self.host.config), *words],
-            cwd=self.tmpdir if self.tmpdir.exists() else "/",
-            env={key: value for key, value in self.variables().items() if value != "-"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        environment = {key: value for key, value in self.variables().items() if value != "-"}
+        folder = self.tmpdir if self.tmpdir.exists() else "/"
+        return start_phase(self.host.config, (phase, *words), environment, folder, stderr=subprocess.PIPE)
 
     def call(self, phase: str, *words: str) -> Ended:
         """Run a phase to its end. Whatever happens, nobody gets to see a traceback."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from tests.e2e.jobs import Job, unique_number, without_colours
-from tests.e2e.runner import LAUNCHER, left_of, wait_until_empty
+from tests.e2e.runner import left_of, wait_until_empty
+from tests.engine.phases import start_phase
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,16 +94,7 @@ class Driver:
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Begin a call; both its streams go to one pipe."""
-        phase, *rest = arguments
-        return subprocess.Popen(
-            [LAUNCHER, phase, "--config", str(self._config), *rest],
-            env=self.environment,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        return start_phase(self._config, arguments, self.environment, self.folder, stderr=subprocess.STDOUT)
 
     def prepare(self) -> Called:
         """`config`, then `prepare`."""

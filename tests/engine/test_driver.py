@@ -15,8 +15,8 @@ import docker
 import pytest
 
 from executor import __version__
-from tests.e2e.runner import left_of
-from tests.engine.calls import LAUNCHER, Calls, Ended, Host, wait_until
+from tests.e2e.runner import LAUNCHER, left_of
+from tests.engine.calls import Calls, Ended, Host, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
