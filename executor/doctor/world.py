@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from executor.doctor.processes import Process
     from executor.doctor.witness import Witness
     from executor.engine.endpoint import Endpoint
+    from executor.sandbox.garbage import Garbage
+    from executor.settings.model import Settings
 
 ENGINE_SECONDS = 2.0
 COMMAND_SECONDS = 2.0
@@ -158,6 +160,12 @@ class World:
         from executor.cache.store.overlay import probe
 
         return probe(store, builds)
+
+    def garbage(self, settings: Settings, endpoint: Endpoint) -> list[Garbage]:
+        """What `executor gc` would remove. ExecutorError where the Engine does not answer."""
+        from executor.sandbox.garbage import find_garbage
+
+        return find_garbage(settings, Engine(endpoint))
 
     def ask(self, endpoint: Endpoint, method: str, path: str, body: Any = None) -> Any:
         """A call of the Engine. `ExecutorError` where it refuses or does not answer in time."""

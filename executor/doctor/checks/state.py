@@ -7,7 +7,6 @@ import stat
 from typing import TYPE_CHECKING
 
 from executor.doctor.model import Repair, Skip, Verdict, check, error, note, passed, warning
-from executor.engine.client import Engine
 from executor.errors import ExecutorError
 from executor.settings.folders import audit_file
 
@@ -162,11 +161,9 @@ def builds_filesystem(scene: Scene) -> Verdict:
 @check("state.leftovers", "Nothing is left over of dead jobs")
 def leftovers(scene: Scene) -> Verdict:
     """What `executor gc` would remove."""
-    from executor.sandbox.garbage import find_garbage
-
     scene.answering_version()
     try:
-        found = find_garbage(scene.settings, Engine(scene.endpoint))
+        found = scene.world.garbage(scene.settings, scene.endpoint)
     except PermissionError:
         raise Skip("the state folder is closed to this account") from None
     except ExecutorError:

@@ -1,0 +1,108 @@
+"""Faults, injected one by one into a healthy host: each is named by its check alone, with what to do about it.
+
+Cases are the files of tests/cases/doctor; tests/unit/doctor/host.py tells how they are read.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from executor.doctor.catalogue import all_checks, chosen
+from executor.doctor.examine import verdict_of
+from executor.doctor.model import Finding
+from executor.doctor.secrets import Secrets
+from tests.unit.doctor.host import CASES, Host, read_case, substituted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from executor.doctor.scene import Scene
+
+FILES = ("runner.toml", "docker.toml", "host.toml", "folders.toml", "network.toml")
+FAULTS = [fault for name in FILES for fault in read_case(name)["fault"]]
+SECRETS = (
+    "SECRETTOKEN",
+    "SECRETSECRET",
+    "SECRETPASS",
+    "REPORTSECRET",
+    "clevertokenvalue",
+    "cleversecretvalue",
+    "proxypassword",
+    "dXNlcjpT",
+    "GR1348941abcdefghijk",
+)
+# What is worth knowing of the healthy host, and of one whose fault is an unfit account.
+WORTH_KNOWING = {"cache.mount.root"}
+
+
+def examined(scene: Scene) -> list[Finding]:
+    """All findings, one check after the other."""
+    secrets = Secrets(scene)
+    return [
+        secrets.mask_finding(Finding(check=check, verdict=verdict_of(scene, check), milliseconds=0))
+        for check in chosen([])
+    ]
+
+
+def told(findings: list[Finding]) -> dict[str, str]:
+    """What is wrong, by check."""
+    return {
+        finding.check.id: finding.verdict.status
+        for finding in findings
+        if finding.verdict.status not in ("ok", "skipped", "info")
+    }
+
+
+def test_nothing_is_wrong_on_a_healthy_host(tmp_path: Path) -> None:
+    findings = examined(Host(tmp_path).scene())
+
+    assert told(findings) == {}
+    assert {f.check.id for f in findings if f.verdict.status == "info"} <= WORTH_KNOWING
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault["name"] for fault in FAULTS])
+def test_a_fault_is_named_with_its_fix(fault: dict[str, Any], tmp_path: Path) -> None:
+    if fault.get("root") and os.geteuid() != 0:
+        pytest.skip("needs root")
+    host = Host(tmp_path, fault.get("change"))
+    host.do(fault.get("do", []))
+
+    findings = examined(host.scene())
+
+    also = dict.fromkeys(fault.get("also", []), "error")
+    assert told(findings) == {fault["expects"]: fault["status"], **also}
+    verdict = next(finding.verdict for finding in findings if finding.check.id == fault["expects"])
+    assert substituted(fault["found"], str(tmp_path)) in verdict.found
+    assert fault["fix"] in "\n".join(verdict.fix)
+    assert verdict.why
+    assert verdict.expected
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault["name"] for fault in FAULTS])
+def test_no_finding_shows_a_secret(fault: dict[str, Any], tmp_path: Path) -> None:
+    if fault.get("root") and os.geteuid() != 0:
+        pytest.skip("needs root")
+    host = Host(tmp_path, fault.get("change"))
+    host.do(fault.get("do", []))
+
+    text = repr(examined(host.scene()))
+
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_every_check_that_can_warn_has_a_fault() -> None:
+    """A check without a fault here would be one that nobody has seen speak."""
+    faults = {fault["expects"] for fault in FAULTS}
+    only_to_know = {"runner.account", "runner.process.config", "runner.config.privileged", "docker.live_restore"}
+    only_to_know |= {"host.reboot", "job.image.allowed", "cache.mount.root", "state.kept", "network.gitlab.loopback"}
+    elsewhere = {check.id for check in all_checks() if check.with_job}
+
+    assert {check.id for check in all_checks()} - faults - only_to_know - elsewhere == set()
+    assert len(FAULTS) >= 50
+
+
+def test_every_file_of_cases_is_read() -> None:
+    assert {path.name for path in CASES.iterdir()} == {*FILES, "healthy.toml", "config.toml"}
