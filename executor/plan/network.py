@@ -22,7 +22,8 @@ HOST_MODE = "host"
 ALIEN_MODES = (HOST_MODE, "none")
 CONTAINER_MODE = "container:"
 # Docker's own networks, which know no names.
-NAMELESS_NETWORKS = ("bridge", "default")
+BRIDGE = "bridge"
+NAMELESS_NETWORKS = (BRIDGE, "default")
 # Runtimes whose containers can live in another's network namespace.
 SHARING_RUNTIMES = ("", "runc", "crun", "nvidia")
 OWNERS_KEYS = frozenset({"Dns", "DnsSearch", "ExtraHosts", "Links"})
@@ -47,10 +48,14 @@ class Network:
 
 
 def plan_network(request: Request) -> Network:
-    """The job's own bridge network, unless the operator named a `network_mode`."""
+    """The job's own bridge network, unless the operator named a `network_mode`.
+
+    Links lead to containers of Docker's own bridge, where the docker executor's jobs are by default.
+    """
     docker = request.docker
-    if docker.network_mode:
-        return Network(None, docker.network_mode)
+    mode = docker.network_mode or (BRIDGE if docker.links and not request.feature(FLAG) else "")
+    if mode:
+        return Network(None, mode)
     name = naming.network_name(request)
     labels = naming.job_labels(request, "network", "network")
     own = NetworkPlan(name=name, labels=labels, enable_ipv6=docker.enable_ipv6, mtu=docker.network_mtu)

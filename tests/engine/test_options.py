@@ -316,8 +316,9 @@ def neighbour() -> Iterator[str]:
     subprocess.run(["docker", "rm", "-fv", name], check=True, capture_output=True)
 
 
-def test_what_a_job_has_of_other_containers(neighbour: str, driver: StartJob) -> None:
-    options = f'network_mode = "bridge"\nlinks = ["{neighbour}:beside"]\nvolumes_from = ["{neighbour}:ro"]'
+@pytest.mark.parametrize("mode", ["", 'network_mode = "bridge"'])
+def test_what_a_job_has_of_other_containers(neighbour: str, driver: StartJob, mode: str) -> None:
+    options = f'{mode}\nlinks = ["{neighbour}:beside"]\nvolumes_from = ["{neighbour}:ro"]'
     made = with_options(driver, options)
     made.prepared()
     assert seen(made, "cat /of/neighbour/file", "getent hosts beside | wc -l") == ["hello", "1"]

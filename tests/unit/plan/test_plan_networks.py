@@ -40,7 +40,8 @@ def test_a_script_may_know_the_name_of_its_network() -> None:
 
 
 def test_the_build_container_lives_in_the_helpers_network() -> None:
-    made = with_service(dns=("9.9.9.9",), dns_search=("corp",), extra_hosts=("a:1.2.3.4",), links=("x:y",))
+    options: dict[str, Any] = {"dns": ("9.9.9.9",), "dns_search": ("corp",), "extra_hosts": ("a:1.2.3.4",)}
+    made = with_service(environment={"FF_NETWORK_PER_BUILD": "true"}, links=("x:y",), **options)
 
     assert made.build.network_mode == f"container:{made.helper.name}"
     assert made.helper.network_aliases == ("build", made.helper.name, made.build.name)
@@ -49,6 +50,15 @@ def test_the_build_container_lives_in_the_helpers_network() -> None:
     assert owned.items() <= made.helper.host_config.items()
     assert not owned.keys() & made.build.host_config.keys()
     assert made.services[0].container.host_config["ExtraHosts"] == ["a:1.2.3.4"]
+
+
+def test_links_lead_to_containers_of_dockers_own_bridge() -> None:
+    made = with_service(links=("x:y",))
+
+    assert made.network is None
+    assert made.helper.network_mode == made.services[0].container.network_mode == "bridge"
+    assert made.helper.host_config["Links"] == ["x:y"]
+    assert with_service(links=("x:y",), network_mode="mine").helper.network_mode == "mine"
 
 
 def test_two_tries_of_a_job_do_not_share_a_network() -> None:
