@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from executor.errors import JobError
+from executor.report.columns import wrapped
 from executor.sandbox.measuring import read_data
 from executor.stages.measured import ask
 from executor.terminal import log, log_failure, log_warning, printable
@@ -84,10 +85,11 @@ def _is_news(job_folder: str, verdict: Verdict, usage: Usage) -> bool:
 def _tell(verdict: Verdict) -> None:
     """Names of processes and services are the job's: they move no cursor."""
     happened = printable(verdict.happened)
-    rest = printable(" ".join(text for text in (verdict.evidence, verdict.advice) if text))
+    rest = "\n".join(wrapped(printable(" ".join(text for text in (verdict.evidence, verdict.advice) if text))))
     if verdict.severity == ERROR:
         log_failure(JobError(happened, fix=rest))
-    elif verdict.severity == WARNING:
-        log_warning(f"{happened} {rest}".rstrip())
-    else:
-        log(f"{happened} {rest}".rstrip())
+        return
+    tell = log_warning if verdict.severity == WARNING else log
+    tell(happened)
+    if rest:
+        log(rest)

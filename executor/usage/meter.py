@@ -139,12 +139,10 @@ class Meter:
 
     def missing(self) -> list[str]:
         """What this host does not tell, in words."""
-        v1 = self.group.version == 1
         return [
             *([] if self._files["peak"].exists else ["the kernel's memory peak"]),
             *([] if all(file.exists for file in self._pressure.values()) else ["pressure"]),
-            *([] if self._files["io"].exists else ["disk reads and writes"]),
-            *(["buffered writes to disks"] if v1 and self._files["io"].exists else []),
+            *([] if self._files["io"].exists and self.group.version == 2 else ["disk reads and writes"]),
         ]
 
     def close(self) -> None:
@@ -200,9 +198,13 @@ def _stalled(data: bytes) -> float | None:
 
 
 def _named_sum(data: bytes, name: bytes) -> int | None:
-    """The sum of lines such as `8:0 Read 4096` of blkio; `Total 0` alone is nothing yet."""
+    """The sum of lines such as `8:0 Read 4096` of blkio.
+
+    None where there are none: newer kernels count under v1 only what is throttled. Buffered writes are never counted.
+    """
     lines = [line.split() for line in data.splitlines()]
-    return sum(int(words[2]) for words in lines if len(words) == 3 and words[1] == name) if data else None
+    counted = [words for words in lines if len(words) == 3]
+    return sum(int(words[2]) for words in counted if words[1] == name) if counted else None
 
 
 def _network_bytes(data: bytes) -> dict[str, float | None]:
