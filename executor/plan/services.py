@@ -19,7 +19,7 @@ from executor.plan.user import checked_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from executor.plan.request import Request
     from executor.settings.model import ServiceSettings
@@ -139,7 +139,7 @@ def _service(request: Request, network: Network, mounts: tuple[Mount, ...], want
     return ServicePlan(
         container=connect_service(network, _with_entrypoint(request, container, wanted.definition), wanted.aliases),
         aliases=wanted.aliases,
-        wait_port=health_port(wanted.written, variables),
+        wait_port=health_port(wanted.written, variables, request.warn),
         wait_seconds=request.docker.wait_for_services_timeout or DEFAULT_WAIT,
     )
 
@@ -164,11 +164,12 @@ def _labels(request: Request, written: str) -> dict[str, str]:
     return naming.container_labels(request, SERVICE) | own
 
 
-def health_port(written: str, variables: dict[str, str]) -> int | None:
-    """The one port to check where these variables name it, in small letters or capitals. `JobError` for no number."""
+def health_port(written: str, variables: dict[str, str], warn: Callable[[str], None]) -> int | None:
+    """The one port to check where these variables name it, in small letters or capitals; `warn` hears of no number."""
     text = next((value for key, value in variables.items() if key.upper() == HEALTH_PORT), "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= LARGEST_PORT):
-        raise JobError(f"{HEALTH_PORT} of service {written} is {text!r}, which is not a port.")
-    return int(text)
+    if text.isascii() and text.isdigit() and 0 < int(text) <= LARGEST_PORT:
+        return int(text)
+    warn(f"{HEALTH_PORT} of service {written} is {text!r}, which is not a port: its exposed ports are tried.")
+    return None

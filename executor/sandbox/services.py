@@ -46,7 +46,7 @@ def tcp_ports(service: ServicePlan, image: LocalImage) -> tuple[int, ...]:
 
 def _named_by_image(service: ServicePlan, image: LocalImage) -> int | None:
     pairs = (entry.partition("=") for entry in image.environment)
-    return health_port(service.container.image.name, {key: value for key, _, value in pairs})
+    return health_port(service.container.image.name, {key: value for key, _, value in pairs}, log_warning)
 
 
 def find_addresses(engine: Engine, waiting: list[Waiting]) -> None:

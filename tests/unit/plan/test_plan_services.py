@@ -232,8 +232,12 @@ def test_port_to_check(key: str, value: str, port: int | None) -> None:
 
 @pytest.mark.parametrize("value", ["http", "0", "65536", "-1", "6379/tcp", "٣"])
 def test_a_port_that_is_none(value: str) -> None:
-    with pytest.raises(JobError, match="which is not a port"):
-        services(Image(name="redis:7", variables=(Variable(key="HEALTHCHECK_TCP_PORT", value=value),)))
+    made = services(Image(name="redis:7", variables=(Variable(key="HEALTHCHECK_TCP_PORT", value=value),)))
+
+    assert made.services[0].wait_port is None
+    assert made.warnings == (
+        f"HEALTHCHECK_TCP_PORT of service redis:7 is {value!r}, which is not a port: its exposed ports are tried.",
+    )
 
 
 def test_no_value_of_a_secret_store_and_no_registry_login_reaches_a_service() -> None:
