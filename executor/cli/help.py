@@ -19,6 +19,7 @@ For people:
   usage [JOB]            what jobs used, and limits that would suit them
   logs JOB               what a job's containers wrote themselves
   shell JOB              a shell in a job's build container
+  cache COMMAND          the caches that are kept for jobs: list, verify, measure, remove
   gc                     remove what crashed jobs left behind
   doctor                 look for faults of this host, and say how to mend them
 
@@ -35,7 +36,7 @@ For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
 
 `executor COMMAND --help` says more about the commands for people."""
 
-KNOWN = ("exec", "plan", "ps", "usage", "logs", "shell", "gc", "doctor", "config", "prepare", "run", "cleanup")
+KNOWN = ("exec", "plan", "ps", "usage", "logs", "shell", "cache", "gc", "doctor", "config", "prepare", "run", "cleanup")
 
 
 def main(arguments: list[str]) -> int:

@@ -28,7 +28,7 @@ def collect(store: Store, quota: int, max_age: float, living: Callable[[str], bo
     could not be had alone within 3 s: nothing was removed then.
     """
     with told("The store of caches cannot be cleaned up."), store.locks.one_collector():
-        dead = _dead_leases(store, living)
+        dead = dead_leases(store, living)
         trash = f"{store.records.stages}/{processes.own_lease()}-{os.urandom(6).hex()}"
         os.mkdir(trash, 0o700)
         try:
@@ -39,9 +39,10 @@ def collect(store: Store, quota: int, max_age: float, living: Callable[[str], bo
         return Collected(**{**collected, "stages": stages})
 
 
-def _dead_leases(store: Store, living: Callable[[str], bool]) -> set[str]:
+def dead_leases(store: Store, living: Callable[[str], bool]) -> set[str]:
+    """The leases that nobody holds any more, those of staged folders included."""
     # Asked before the lock is taken: the answer may take long, and who is dead stays dead.
-    leases = set(store.records.leases()) | {_lease_of(name) for name in os.listdir(store.records.stages)}
+    leases = set(store.records.leases()) | {lease_of(name) for name in os.listdir(store.records.stages)}
     return {lease for lease in leases if not _lives(lease, living)}
 
 
@@ -49,7 +50,8 @@ def _lives(lease: str, living: Callable[[str], bool]) -> bool:
     return processes.is_living(lease) if lease.startswith(processes.OWN) else living(lease)
 
 
-def _lease_of(staged: str) -> str:
+def lease_of(staged: str) -> str:
+    """The lease that a staged folder belongs to, by its name."""
     return staged.rpartition("-")[0]
 
 
@@ -77,7 +79,7 @@ def _move_out(store: Store, quota: int, max_age: float, dead: set[str], trash: s
 
 def _drop_caches(store: Store, quota: int, max_age: float) -> tuple[int, set[str]]:
     kept = store.snapshots()
-    stay = _within(store, kept, quota, time.time() - max_age)
+    stay = within(store, kept, quota, time.time() - max_age)
     paths = {store.records.pointer_path(snapshot.place) for snapshot in stay}
     dropped = [path for path in store.records.pointer_files() if path not in paths]
     for path in dropped:
@@ -86,7 +88,8 @@ def _drop_caches(store: Store, quota: int, max_age: float) -> tuple[int, set[str
     return len(dropped), {layer for snapshot in stay for layer in snapshot.layers}
 
 
-def _within(store: Store, kept: Iterable[Kept], quota: int, oldest: float) -> list[Snapshot]:
+def within(store: Store, kept: Iterable[Kept], quota: int, oldest: float) -> list[Snapshot]:
+    """The caches that stay: whole ones used since `oldest`, of `kept` the first ones whose layers fit into `quota`."""
     stay: list[Snapshot] = []
     counted: set[str] = set()
     left = quota
@@ -109,7 +112,7 @@ def _forget_layers(store: Store) -> None:
 
 
 def _remove(store: Store, dead: set[str], trash: str) -> int:
-    names = [name for name in os.listdir(store.records.stages) if _lease_of(name) in dead]
+    names = [name for name in os.listdir(store.records.stages) if lease_of(name) in dead]
     with trees.folder_at(store.records.stages) as folder:
         for name in (trash, *names):
             # What cannot be removed is tried again by the next collection.
