@@ -51,12 +51,18 @@ def watch(attempt: Attempt, plan: Plan, began: float) -> list[Watched]:
     """What is measured of a job that `began` then: its containers with the names that people know them by."""
     engine = attempt.engine
     link = f"{attempt.folder}/{FOLDER}/oom"
-    services = [(service.container, (service.aliases or ("service",))[0]) for service in plan.services]
+    services = [(service.container, _known_as(service.aliases)) for service in plan.services]
     named = [(plan.helper, plan.helper.role), (plan.build, plan.build.role), *services]
     return [
         Watched(engine, Track(one.role, name, one.image.name), one.name, began, link if one.role == BUILD else "")
         for one, name in named
     ]
+
+
+def _known_as(aliases: tuple[str, ...]) -> str:
+    """The name that the job's author chose, else the image's: that stands first, with `/` in two ways."""
+    of_image = aliases[0].replace("__", "-") if aliases else "service"
+    return next((alias for alias in aliases if alias.replace("__", "-") != of_image), of_image)
 
 
 class Sampler:

@@ -93,7 +93,7 @@ class Watched:
         if self._meter is None:
             return
         try:
-            self.track.count(self._meter.counters(), self._meter.peaks())
+            self.track.count(offset, self._meter.counters(), self._meter.peaks())
         except Gone:
             self._lose(offset)
             return

@@ -40,7 +40,7 @@ class Recording:
         if len(self._stages) < MOST_STAGES:
             self._stages.append(self._running)
         for track in self.tracks:
-            track.begin_stage(name)
+            track.begin_stage(name, offset)
 
     def end_stage(self, code: int | None, offset: float) -> None:
         """The running stage ended with `code`, None where it came to no end of its own."""

@@ -25,6 +25,9 @@ GROWTH = 1.1
 LEAST_LISTED = 16 * 1024**2
 UNBOUNDED = 1 << 62
 MOST_STAGES = 64
+# A stage's begin may be heard late, on a busy host or while containers are still looked for.
+READINGS = 4
+AT_ONCE = 0.05
 
 
 class Row:
@@ -68,6 +71,7 @@ class Track:
         self._stages: dict[str, Row] = {}
         self._stage: Row | None = None
         self._base: Counters = {}
+        self._readings: list[tuple[float, Counters]] = []
         self._carried: Counters = {}
         self._kills = 0.0
         self._listed = 0
@@ -121,9 +125,10 @@ class Track:
                 raise_peak(row.peaks, "memory_anon_peak", held)
         self._memory.add(max(offset, self._sampled), held, 0.0)
 
-    def count(self, counters: Counters, peaks: Mapping[str, int | None]) -> None:
+    def count(self, offset: float, counters: Counters, peaks: Mapping[str, int | None]) -> None:
         """Take the living container's counters, which began at 0 with it, and the kernel's own peaks."""
         self.whole.counters = _sum(self._carried, counters)
+        self._readings = [*self._readings[-READINGS + 1 :], (offset, self.whole.counters)]
         self._kills = counters.get("oom_kills", 0)
         for name, value in peaks.items():
             raise_peak(self.whole.peaks, name, value)
@@ -133,11 +138,12 @@ class Track:
         self._carried = dict(self.whole.counters)
         self._rated = None
 
-    def begin_stage(self, name: str) -> None:
-        """A stage begins; what it used is counted from here. A stage of the same name goes on."""
+    def begin_stage(self, name: str, offset: float) -> None:
+        """A stage began at `offset`; what it used is counted from the last reading before. One of its name goes on."""
         if name not in self._stages and len(self._stages) >= MOST_STAGES:
             return
-        self._base = dict(self.whole.counters)
+        before = [counters for moment, counters in self._readings if moment <= offset + AT_ONCE]
+        self._base = dict(before[-1]) if before else {}
         self._stage = self._stages.setdefault(name, Row())
 
     def end_stage(self, seconds: float) -> None:

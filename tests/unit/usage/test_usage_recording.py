@@ -39,11 +39,11 @@ def row(one: Track, stage: str) -> dict[str, Any]:
 def test_a_stage_used_what_the_counters_grew_by() -> None:
     one = track()
     job = recording(one)
-    one.count({"cpu_seconds": 5.0, "oom_kills": 0}, {})
+    one.count(0.0, {"cpu_seconds": 5.0, "oom_kills": 0}, {})
     job.begin_stage("build_script", 10.0)
-    one.count({"cpu_seconds": 7.5, "oom_kills": 1}, {})
+    one.count(0.0, {"cpu_seconds": 7.5, "oom_kills": 1}, {})
     job.end_stage(1, 14.0)
-    one.count({"cpu_seconds": 9.0, "oom_kills": 1}, {})
+    one.count(0.0, {"cpu_seconds": 9.0, "oom_kills": 1}, {})
 
     assert row(one, "build_script")["counters"] == {"cpu_seconds": 2.5, "oom_kills": 1}
     assert row(one, "build_script")["wall"] == 4.0
@@ -54,9 +54,9 @@ def test_a_stage_that_is_run_again_is_one_row_and_two_times() -> None:
     one = track()
     job = recording(one)
     for number in range(2):
-        one.count({"cpu_seconds": float(number)}, {})
+        one.count(0.0, {"cpu_seconds": float(number)}, {})
         job.begin_stage("get_sources", 10.0 * number)
-        one.count({"cpu_seconds": number + 0.5}, {})
+        one.count(0.0, {"cpu_seconds": number + 0.5}, {})
         job.end_stage(0, 10.0 * number + 2)
 
     assert row(one, "get_sources")["counters"] == {"cpu_seconds": 1.0}
@@ -82,12 +82,12 @@ def test_a_container_that_is_made_again_goes_on_where_the_first_stopped() -> Non
     one = track()
     job = recording(one)
     one.note_start(1.0)
-    one.count({"cpu_seconds": 3.0, "oom_kills": 1}, {"memory_kernel_peak": 50})
+    one.count(0.0, {"cpu_seconds": 3.0, "oom_kills": 1}, {"memory_kernel_peak": 50})
     job.begin_stage("build_script", 5.0)
-    one.count({"cpu_seconds": 4.0, "oom_kills": 1}, {})
+    one.count(0.0, {"cpu_seconds": 4.0, "oom_kills": 1}, {})
     one.carry()
     one.note_start(8.0)
-    one.count({"cpu_seconds": 0.5, "oom_kills": 0}, {"memory_kernel_peak": 20})
+    one.count(0.0, {"cpu_seconds": 0.5, "oom_kills": 0}, {"memory_kernel_peak": 20})
     job.end_stage(0, 9.0)
 
     assert one.as_dict()["whole"]["counters"] == {"cpu_seconds": 4.5, "oom_kills": 1}
@@ -99,13 +99,13 @@ def test_a_kill_that_took_the_container_with_it_is_counted_by_the_engines_word()
     """Its counter is gone before anybody can read it."""
     one = track()
     job = recording(one)
-    one.count({"oom_kills": 0}, {})
+    one.count(0.0, {"oom_kills": 0}, {})
     job.begin_stage("build_script", 1.0)
     one.carry()
     one.note_end(oom_killed=True, exit_code=137)
     one.note_end(oom_killed=True, exit_code=137)
     job.end_stage(137, 2.0)
-    one.count({"oom_kills": 0}, {})
+    one.count(0.0, {"oom_kills": 0}, {})
 
     assert row(one, "build_script")["counters"]["oom_kills"] == 1
     assert one.as_dict()["whole"]["counters"]["oom_kills"] == 1
@@ -113,7 +113,7 @@ def test_a_kill_that_took_the_container_with_it_is_counted_by_the_engines_word()
 
 def test_a_kill_that_was_counted_is_not_counted_again() -> None:
     one = track()
-    one.count({"oom_kills": 2}, {})
+    one.count(0.0, {"oom_kills": 2}, {})
     one.carry()
     one.note_end(oom_killed=True, exit_code=137)
 
@@ -180,9 +180,31 @@ def test_any_number_of_steps_stays_bounded() -> None:
     job = recording(one)
     for number in range(1000):
         job.begin_stage(f"step_{number}", float(number))
-        one.count({"cpu_seconds": float(number)}, {})
+        one.count(0.0, {"cpu_seconds": float(number)}, {})
         job.end_stage(0, number + 0.5)
 
     assert len(one.as_dict()["stages"]) == 64
     assert len(job.as_dict(1000.0)["stages"]) == 256
     assert one.as_dict()["whole"]["counters"]["cpu_seconds"] == 999.0
+
+
+def test_a_begin_that_is_heard_late_counts_from_the_reading_before_it() -> None:
+    one = track()
+    job = recording(one)
+    one.count(1.0, {"cpu_seconds": 1.0}, {})
+    one.count(2.0, {"cpu_seconds": 3.0}, {})
+    job.begin_stage("build_script", 1.5)
+    one.count(3.0, {"cpu_seconds": 4.0}, {})
+    job.end_stage(0, 3.0)
+
+    assert row(one, "build_script")["counters"] == {"cpu_seconds": 3.0}
+
+
+def test_a_stage_that_began_before_the_first_reading_counts_from_the_containers_start() -> None:
+    one = track()
+    job = recording(one)
+    one.count(2.0, {"oom_kills": 1}, {})
+    job.begin_stage("build_script", 1.5)
+    job.end_stage(137, 2.0)
+
+    assert row(one, "build_script")["counters"] == {"oom_kills": 1}
