@@ -341,6 +341,25 @@ def test_a_section_that_is_not_wanted_is_not_made(driver: StartJob) -> None:
     assert used.result == "success"
 
 
+def test_where_gitlab_folds_no_sections_the_lines_are_plain(driver: StartJob) -> None:
+    job = driver(Job(script=[]), changes={"features": {"trace_sections": False}})
+    job.prepared()
+    output = job.run("true", stage="cleanup_file_variables").output
+
+    assert re.match(r"Resource usage: peak memory", output), output
+    assert "section_" not in output
+
+
+def test_a_locale_without_utf_8_gets_ascii(driver: StartJob) -> None:
+    job = driver(Job(script=[]), environment={"LC_ALL": "C"})
+    job.prepared()
+    job.run("sleep 0.6")
+    output = job.run("true", stage="cleanup_file_variables").output
+
+    assert "memory  " in output
+    assert output.isascii()
+
+
 def test_measuring_ends_when_the_runner_is_gone(tmp_path: Path) -> None:
     host = Host(tmp_path / "host")
     calls = host.job().prepared()
