@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from executor.doctor.scene import Scene
 
 ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
-ADDRESS_6 = re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}[0-9a-fA-F:]{1,}(?![\w:])")
+ADDRESS_6 = re.compile(r"(?<![\w:])[0-9a-fA-F]{0,4}:(?:[0-9a-fA-F]{0,4}:){1,6}[0-9a-fA-F]{0,4}(?![\w:])")
+TIME = re.compile(r"\d\d:\d\d:\d\d")
 MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 HOME = re.compile(r"/(?:home|Users)/[^/\s:]+")
 HARMLESS = re.compile(r"^(?:127\.|0\.0\.0\.0$|255\.|8\.8\.8\.8$|1\.1\.1\.1$)")
@@ -42,7 +43,7 @@ def anonymous(text: str, scene: Scene) -> str:
     text = HOME.sub("/home/USER", text)
     text = MAIL.sub("MAIL", text)
     text = ADDRESS.sub(lambda found: found[0] if HARMLESS.match(found[0]) else "ADDRESS", text)
-    return ADDRESS_6.sub("ADDRESS", text)
+    return ADDRESS_6.sub(lambda found: found[0] if TIME.fullmatch(found[0]) else "ADDRESS", text)
 
 
 def _names(scene: Scene) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,12 +35,11 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """An answer, whatever its status. Header names are in lower case; `url` is where redirections led."""
+    """An answer, whatever its status: redirections are not followed. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    url: str
 
 
 class Unreachable(Exception):
@@ -62,12 +61,10 @@ def fetch(request: Request) -> Response:
     )
     try:
         with _opener(request).open(asked, timeout=SECONDS) as answer:
-            return _response(answer.status, dict(answer.headers), answer.read(LARGEST_BODY), answer.url)
+            return _response(answer.status, dict(answer.headers), answer.read(LARGEST_BODY))
     except urllib.error.HTTPError as refusal:
         with refusal:
-            return _response(
-                refusal.code, dict(refusal.headers), refusal.read(LARGEST_BODY), refusal.url or request.url
-            )
+            return _response(refusal.code, dict(refusal.headers), refusal.read(LARGEST_BODY))
     except (OSError, ValueError, EOFError) as trouble:
         raise explained(trouble) from None
     except Exception as trouble:
@@ -145,10 +142,17 @@ def _opener(request: Request) -> OpenerDirector:
     context = ssl.create_default_context()
     if request.ca_file:
         context.load_verify_locations(request.ca_file)
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        """What leads elsewhere is an answer as any other."""
+
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
     return urllib.request.build_opener(
-        urllib.request.ProxyHandler(dict(request.proxies)), urllib.request.HTTPSHandler(context=context)
+        Stay, urllib.request.ProxyHandler(dict(request.proxies)), urllib.request.HTTPSHandler(context=context)
     )
 
 
-def _response(status: int, headers: Mapping[str, str], body: bytes, url: str) -> Response:
-    return Response(status=status, headers={name.lower(): value for name, value in headers.items()}, body=body, url=url)
+def _response(status: int, headers: Mapping[str, str], body: bytes) -> Response:
+    return Response(status=status, headers={name.lower(): value for name, value in headers.items()}, body=body)

@@ -76,6 +76,13 @@ class World:
         except OSError:
             return ""
 
+    def modified(self, path: str) -> float:
+        """When the file or folder was last written, in seconds since the epoch; 0 where it is not there."""
+        try:
+            return os.stat(path).st_mtime
+        except OSError:
+            return 0.0
+
     def may(self, path: str, mode: int) -> bool:
         """Whether the service's account may reach `path` in `mode`."""
         return self._witness.may(path, mode)

@@ -20,6 +20,8 @@ OLDEST_API = (1, 41)
 OLDEST_ENGINE = (20, 10)
 SLOW_SECONDS = 1.0
 MANY_CONTAINERS = 500
+SMALLEST_SHM = 1024 * 1024
+NETWORK_KINDS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs", "ceph", "vboxsf")
 READABLE_LOGS = ("json-file", "local", "journald")
 SLOW_STORAGE = ("vfs", "devicemapper", "aufs", "overlay")
 NO_JOB = "Every job fails in prepare."
@@ -213,6 +215,39 @@ def engine_exposed(scene: Scene) -> Verdict:
     )
 
 
+@check("docker.registries.insecure", "Images come from registries that prove who they are")
+def insecure(scene: Scene) -> Verdict:
+    """One registry without TLS in a network of one's own is the operator's to decide; all of them are not."""
+    config = scene.info.get("RegistryConfig") or {}
+    ranges = [str(each) for each in config.get("InsecureRegistryCIDRs") or []]
+    names = [name for name, index in (config.get("IndexConfigs") or {}).items() if not index.get("Secure", True)]
+    if {"0.0.0.0/0", "::/0"} & set(ranges):
+        return warning(
+            "The Engine takes images from any registry without TLS (insecure-registries 0.0.0.0/0).",
+            expected="only registries of your own network, by name",
+            why="Whoever is on the way can put another image in the place of the one that jobs ask for.",
+            fix=(f"editor {DAEMON_FILE}   # insecure-registries", RESTART),
+        )
+    return note(f"Without TLS: {', '.join(names)}.") if names else passed()
+
+
+@check("docker.service.enabled", "Docker starts with the host")
+def service_enabled(scene: Scene) -> Verdict:
+    """Only where systemd runs it."""
+    if not scene.world.with_systemd() or not scene.endpoint.local:
+        raise Skip("systemd does not run Docker here")
+    states = [scene.world.run_as_caller(("systemctl", "is-enabled", unit)) for unit in ("docker", "docker.socket")]
+    told = [state.output.strip() for state in states]
+    if not set(told) & {"disabled", "masked"} or set(told) & {"enabled", "enabled-runtime", "static", "alias"}:
+        return passed()
+    return warning(
+        f"The service docker is {told[0]}.",
+        expected="enabled",
+        why="After a reboot every job fails.",
+        fix="systemctl unmask docker; systemctl enable docker",
+    )
+
+
 @check("docker.daemon.config", "daemon.json can be read by the Engine's next start")
 def daemon_config(scene: Scene) -> Verdict:
     """A mistake in it shows only after a restart."""
@@ -259,6 +294,20 @@ def storage_d_type(scene: Scene) -> Verdict:
         expected="ext4, or xfs made with ftype=1",
         why="Files that a job deletes come back: builds fail in strange ways.",
         fix="mkfs.xfs -n ftype=1 on a new disk, and move Docker's data there",
+    )
+
+
+@check("docker.storage.filesystem", "The Engine's data is on a disk of this host")
+def storage_filesystem(scene: Scene) -> Verdict:
+    """Overlays on network file systems lose file attributes."""
+    mount = scene.world.mount(scene.docker_root)
+    if not mount or mount.kind not in NETWORK_KINDS:
+        return passed(mount.kind if mount else "")
+    return warning(
+        f"{scene.docker_root} is on {mount.kind} ({mount.target}).",
+        expected="ext4, xfs or another disk of this host",
+        why="Containers start slowly, and programs fail on file attributes and locks.",
+        fix=(f'set "data-root" in {DAEMON_FILE} to a folder on a disk of this host', RESTART),
     )
 
 
@@ -508,6 +557,26 @@ def devices(scene: Scene) -> Verdict:
         expected="devices that are there",
         why="No container of a job can be started.",
         fix=f"ls -l {missing[0]}; modprobe its driver, or take it out of devices in {scene.config}",
+    )
+
+
+@check("docker.shm.size", "Jobs have a sensible amount of shared memory")
+def shm(scene: Scene) -> Verdict:
+    """`shm_size` is in bytes, and counts as memory of the container."""
+    from executor.settings.units import parse_bytes
+
+    docker = scene.settings.docker
+    if 0 < docker.shm_size < SMALLEST_SHM:
+        found = f"shm_size is {docker.shm_size} bytes."
+    elif docker.memory and docker.shm_size > parse_bytes(docker.memory):
+        found = f"shm_size is {docker.shm_size} bytes, more than memory = {docker.memory}."
+    else:
+        return passed()
+    return warning(
+        found,
+        expected="bytes, such as 268435456 (256 MiB), within `memory`",
+        why="Browsers and databases in jobs crash for want of shared memory, or are killed for using it.",
+        fix=f"editor {scene.config}   # shm_size = 268435456",
     )
 
 

@@ -145,7 +145,9 @@ def ipv6(scene: Scene) -> Verdict:
 @check("docker.network.dns", "Containers get name servers that they can reach")
 def dns(scene: Scene) -> Verdict:
     """A name server at 127.0.0.x is the host's alone."""
-    if scene.settings.docker.dns or "dns" in _daemon_settings(scene):
+    if own := list(scene.settings.docker.dns):
+        return _own_servers(scene, own)
+    if "dns" in _daemon_settings(scene):
         return passed("set by hand")
     servers = _servers(scene.world.read("/etc/resolv.conf"))
     resolved = _servers(scene.world.read("/run/systemd/resolve/resolv.conf"))
@@ -160,6 +162,17 @@ def dns(scene: Scene) -> Verdict:
             f'set "dns": ["ADDRESS"] in {DAEMON_FILE}',
             f'or dns = ["ADDRESS"] under [runners.docker] in {scene.config}',
         ),
+    )
+
+
+def _own_servers(scene: Scene, servers: list[str]) -> Verdict:
+    if any(scene.world.name_server_answers(server) for server in servers[:2]):
+        return passed(", ".join(servers))
+    return error(
+        f"dns in config.toml names {', '.join(servers)}, and no name server answers there.",
+        expected="name servers that answer",
+        why="Jobs find no name: they can neither clone nor fetch anything.",
+        fix=f"editor {scene.config}   # dns under [runners.docker]",
     )
 
 

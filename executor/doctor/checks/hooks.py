@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from executor import __version__
-from executor.doctor.model import Skip, Verdict, check, error, passed, warning
+from executor.doctor.model import Repair, Skip, Verdict, check, error, passed, warning
 from executor.doctor.scene import PHASES, option_words
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def exist(scene: Scene) -> Verdict:
         f"{phase}_exec names {program}, which is not there.",
         expected="the executor of this installation",
         why=f"gitlab-runner cannot start it: every job fails in {phase}.",
-        fix=f"ln -s {_launcher()} {program}",
+        fix=f"ln -sf {_launcher()} {program}",
     )
 
 
@@ -100,6 +100,27 @@ def executable(scene: Scene) -> Verdict:
         why=f"gitlab-runner cannot start it: every job fails in {phase}.",
         fix=(f"chmod 755 {os.path.realpath(program)}", f"namei -l {program}   # shows a folder that is closed"),
     )
+
+
+@check("runner.hooks.mode", "Only root and the account itself may change the driver")
+def hooks_mode(scene: Scene) -> Verdict:
+    """Who can write to it is the account that runs jobs."""
+    for _, program in programs(scene):
+        path = os.path.realpath(program)
+        if program.startswith("/") and os.path.isfile(path) and os.stat(path).st_mode & 0o022:
+            mode = f"{os.stat(path).st_mode & 0o7777:04o}"
+            return warning(
+                f"{path} is {mode}: others may change it.",
+                expected="0755",
+                why=f"Whoever may write there runs programs as {scene.account.name}, and sees the secrets of all jobs.",
+                fix=f"chmod go-w {path}",
+                repair=_close(path),
+            )
+    return passed()
+
+
+def _close(path: str) -> Repair:
+    return Repair(what=f"chmod go-w {path}", do=lambda: os.chmod(path, os.stat(path).st_mode & 0o7755))
 
 
 @check("runner.hooks.same", "All phases go to the same program")
@@ -141,6 +162,8 @@ def _wrong(scene: Scene, phase: str, arguments: Any) -> str:
     if others := [word for word in words if word in PHASES and word != phase]:
         return f'{phase}_args holds "{others[0]}" beside "{phase}".'
     config = options.get("--config")
+    if config is not None and not os.path.isabs(config):
+        return f"{phase}_args names {config!r}, a relative path: the runner calls the driver from another folder."
     if config is not None and not os.path.isfile(config):
         return f"{phase}_args names the file {config}, which is not there."
     if config is not None and os.path.realpath(config) != os.path.realpath(scene.config):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 from typing import TYPE_CHECKING
@@ -26,8 +27,11 @@ OLDEST_KERNEL = (4, 18)
 NO_ENTROPY_KERNEL = (5, 18)
 LITTLE_ENTROPY = 64
 SKEW_WARNING_SECONDS, SKEW_ERROR_SECONDS = 60, 300
-FUTURE_SECONDS = 86_400
+FUTURE_SECONDS = 600
+# Folders of any host that change often.
+LIVELY = ("/var/log", "/run", "/etc")
 NEARLY_ALL = 0.9
+OLD_SECONDS = 172_800
 FEWEST_WATCHES = 8192
 STICKY_OPEN = 0o1777
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs", "ceph", "vboxsf")
@@ -128,6 +132,25 @@ def disk_noexec(scene: Scene) -> Verdict:
                 fix=f"mount -o remount,exec {mount.target}   # and in /etc/fstab",
             )
     return passed()
+
+
+@check("host.tmp.leftovers", "The runner's folders for jobs go with the jobs")
+def tmp_leftovers(scene: Scene) -> Verdict:
+    """What a killed runner leaves; each holds a job's variables."""
+    found = [path for path in glob.glob(f"{scene.temporary_dir}/custom-executor*") if _is_old(scene, path)]
+    if not found:
+        return passed()
+    return warning(
+        f"{len(found)} folders of jobs of two days ago or before are left: {found[0]}"
+        f"{' ...' if len(found) > 1 else ''}.",
+        expected="none older than two days",
+        why="They hold the variables and tokens of those jobs, and take room.",
+        fix=f"find {scene.temporary_dir} -maxdepth 1 -name 'custom-executor*' -mtime +1 -exec rm -r {{}} +",
+    )
+
+
+def _is_old(scene: Scene, path: str) -> bool:
+    return scene.world.now() - scene.world.modified(path) > OLD_SECONDS
 
 
 @check("host.tmp.writable", "The runner can make its folders for jobs")
@@ -375,14 +398,32 @@ def clock_skew(scene: Scene) -> Verdict:
 @check("host.clock.past", "The clock has not gone back")
 def clock_past(scene: Scene) -> Verdict:
     """Files that were written in the future."""
-    written = max((_modified(path) for path in (scene.config, scene.state_dir, __file__)), default=0.0)
+    places = (scene.config, scene.state_dir, f"{scene.state_dir}/jobs", scene.temporary_dir, *LIVELY)
+    written = max(map(scene.world.modified, (*places, __file__)))
     if written - scene.world.now() < FUTURE_SECONDS:
         return passed()
     return error(
-        f"The driver's files were written {_span(written - scene.world.now())} after what the clock shows now.",
+        f"Files of this host were written {_span(written - scene.world.now())} after what the clock shows now.",
         expected="the time of day",
         why="Certificates count as not yet valid, and times of jobs make no sense.",
         fix="timedatectl set-ntp true",
+    )
+
+
+@check("host.clock.hardware", "The system's clock and the machine's agree")
+def clock_hardware(scene: Scene) -> Verdict:
+    """A clock that somebody has set wrong shows here, without asking anybody."""
+    told = scene.world.read("/sys/class/rtc/rtc0/since_epoch").strip()
+    if not told.isdigit() or "LOCAL" in scene.world.read("/etc/adjtime"):
+        raise Skip("the machine has no clock in UTC")
+    skew = scene.world.now() - int(told)
+    if abs(skew) < SKEW_ERROR_SECONDS:
+        return passed(f"{abs(skew):.0f} s")
+    return warning(
+        f"The system's clock is {_span(abs(skew))} {'ahead of' if skew > 0 else 'behind'} the machine's.",
+        expected="the same time",
+        why="One of them is wrong: certificates and signed addresses count as expired, now or after a reboot.",
+        fix=("date -u; hwclock --show --utc", "timedatectl set-ntp true && hwclock --systohc"),
     )
 
 
@@ -486,13 +527,6 @@ def _date(text: str) -> float | None:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError):
         return None
-
-
-def _modified(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
 
 
 def _span(seconds: float) -> str:

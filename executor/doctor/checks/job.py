@@ -91,8 +91,8 @@ def helper_architecture(scene: Scene) -> Verdict:
 def helper_binary(scene: Scene) -> Verdict:
     """The host's own binary is mounted into it."""
     path = scene.runner_binary
-    if not path:
-        raise Skip("there is no gitlab-runner")
+    if not path or not scene.runner_version:
+        raise Skip("there is no gitlab-runner that runs")
     with open(path, "rb") as file:
         head = file.read(20)
     kinds = {b"\x3e\x00": "amd64", b"\xb7\x00": "arm64", b"\x28\x00": "arm", b"\x03\x00": "386"}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 NO_JOBS = "gitlab-runner gets no jobs, and none can send its log."
+REDIRECTIONS = (301, 302, 303, 307, 308)
 RESOLV_CONF = "/etc/resolv.conf"
 HUB_KEY = "https://index.docker.io/v1/"
 MOST_LOGINS = 5
@@ -32,8 +33,8 @@ def dns_servers(scene: Scene) -> Verdict:
     servers = _name_servers(scene)
     if not servers:
         found = f"{RESOLV_CONF} names no name server."
-    elif _any_answers(scene, servers):
-        return passed(", ".join(servers))
+    elif answering := _answering(scene, servers):
+        return passed(", ".join(servers)) if answering[0] == servers[0] else _slow_dns(servers[0], answering[0])
     else:
         found = f"No name server answers ({', '.join(servers)})."
     return error(
@@ -52,7 +53,7 @@ def dns_gitlab(scene: Scene) -> Verdict:
     try:
         return passed(", ".join(scene.gitlab_addresses))
     except Unreachable as trouble:
-        if not _any_answers(scene, _name_servers(scene)):
+        if not _answering(scene, _name_servers(scene)):
             raise Skip("no name server answers") from None
         return error(
             f"GitLab is not found: {trouble.text}.",
@@ -107,7 +108,9 @@ def gitlab_tls(scene: Scene) -> Verdict:
 def gitlab_api(scene: Scene) -> Verdict:
     """Its runners' API."""
     answer = scene.gitlab_answer()
-    if answer.status == 404 or (answer.status < 400 and not _is_json(answer.headers, answer.body)):
+    if answer.status in REDIRECTIONS:
+        raise Skip("it leads to another address")
+    if answer.status == 404 or (answer.status < 300 and not _is_json(answer.body)):
         return error(
             f"{_shown(scene.url)} is no GitLab: {answer.status} for its runners' API.",
             expected="GitLab's own address, with its path where it has one",
@@ -135,14 +138,15 @@ def gitlab_api(scene: Scene) -> Verdict:
 def gitlab_redirect(scene: Scene) -> Verdict:
     """A redirection turns POST into GET, and costs each request another."""
     answer = scene.gitlab_answer()
-    asked, came = urlsplit(scene.url), urlsplit(answer.url)
-    if (asked.scheme, asked.hostname) == (came.scheme, came.hostname):
+    if answer.status not in REDIRECTIONS:
         return passed()
-    return warning(
-        f"{_shown(scene.url)} leads to {came.scheme}://{came.hostname}.",
-        expected=f'url = "{came.scheme}://{came.hostname}"',
-        why="gitlab-runner loses what it posts on the way: it gets no jobs, or jobs clone from the wrong address.",
-        fix=f'editor {scene.config}   # url = "{came.scheme}://{came.hostname}"',
+    came = urlsplit(answer.headers.get("location", ""))
+    there = f"{came.scheme}://{came.hostname}" if came.hostname else "another address"
+    return error(
+        f"{_shown(scene.url)} leads to {there} ({answer.status}).",
+        expected=f'url = "{there}"',
+        why="gitlab-runner loses what it posts on the way: it gets no jobs.",
+        fix=f'editor {scene.config}   # url = "{there}"',
     )
 
 
@@ -261,13 +265,23 @@ def _name_servers(scene: Scene) -> list[str]:
     return [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver"]
 
 
-def _any_answers(scene: Scene, servers: list[str]) -> bool:
-    """Whether one of the first two says anything: the resolver asks no more of them in time."""
+def _answering(scene: Scene, servers: list[str]) -> list[str]:
+    """Those of the first two that say anything: the resolver asks no more of them in time."""
 
-    def ask() -> bool:
-        return any(scene.world.name_server_answers(server.partition("%")[0]) for server in servers[:2])
+    def ask() -> list[str]:
+        return [server for server in servers[:2] if scene.world.name_server_answers(server.partition("%")[0])]
 
-    return bool(scene.facts.once("name servers", ask))
+    found: list[str] = scene.facts.once("name servers", ask)
+    return found
+
+
+def _slow_dns(silent: str, answering: str) -> Verdict:
+    return warning(
+        f"The first name server, {silent}, does not answer; {answering} does.",
+        expected="a first name server that answers",
+        why="Every look-up of this host and of jobs waits 5 s for it.",
+        fix=f"editor {RESOLV_CONF}   # take {silent} out (or out of systemd-resolved's settings)",
+    )
 
 
 def _logins(scene: Scene) -> dict[str, tuple[dict[str, str], str]]:
@@ -331,8 +345,8 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 
 
-def _is_json(headers: Any, body: bytes) -> bool:
-    return not body or "json" in headers.get("content-type", "") or body[:1] in (b"{", b"[")
+def _is_json(body: bytes) -> bool:
+    return not body or body.lstrip()[:1] in (b"{", b"[")
 
 
 def registry_trouble(scene: Scene, image: str) -> str:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 EXAMPLE = "compare with config.toml.example"
 NO_JOBS = "gitlab-runner does not start with it, or goes on with what it had before: no job runs."
+PRIVATE = 0o600
+DEFAULT_DIRS = {"builds_dir": "/builds", "cache_dir": "/cache"}
+LONGEST_INTERVAL_SECONDS = 60
+LEAST_OUTPUT_KIB = 256
 SHELLS = ("", "bash", "sh")
 EXECUTOR_KEYS = "docs/configuration.md#executortoml"
 
@@ -58,23 +62,47 @@ def syntax(scene: Scene) -> Verdict:
     return passed()
 
 
-@check("runner.config.mode", "Only its owner may read or change config.toml")
+@check("runner.config.mode", "Only its owner may read config.toml, and change what is beside it")
 def mode(scene: Scene) -> Verdict:
-    """It holds the runner's token."""
-    path = scene.config
-    if not os.path.isfile(path):
-        raise Skip("there is no config.toml")
+    """It holds the runner's token; executor.toml says what jobs may do."""
+    beside = os.path.join(os.path.dirname(scene.config), "executor.toml")
+    for path, open_bits, right in ((scene.config, 0o027, PRIVATE), (beside, 0o022, 0o644)):
+        if os.path.isfile(path) and (found := _loose(scene, path, open_bits, right)):
+            return found
+    return passed()
+
+
+def _loose(scene: Scene, path: str, open_bits: int, right: int) -> Verdict | None:
     status = os.stat(path)
-    loose = stat.S_IMODE(status.st_mode) & 0o027
-    if not loose and status.st_uid in (0, scene.account.uid):
-        return passed(_mode(path))
     foreign = status.st_uid not in (0, scene.account.uid)
+    if not foreign and not status.st_mode & open_bits:
+        return None
+    fix = f"chmod {right:o} {path}"
     return warning(
         f"{path} is {_mode(path)}, owner uid {status.st_uid}.",
-        expected=f"0600, owned by root or {scene.account.name}",
-        why="It holds the runner's token: who reads it takes this runner's jobs and their secrets.",
-        fix=f"chown {scene.account.name} {path} && chmod 600 {path}" if foreign else f"chmod 600 {path}",
-        repair=None if foreign else Repair(what=f"chmod 600 {path}", do=lambda: os.chmod(path, 0o600)),
+        expected=f"{right:04o}, owned by root or {scene.account.name}",
+        why="It holds the runner's token: who reads it takes this runner's jobs and their secrets."
+        if right == PRIVATE
+        else "Who may change it decides what jobs may do on this host.",
+        fix=f"chown {scene.account.name} {path} && {fix}" if foreign else fix,
+        repair=None if foreign else Repair(what=fix, do=lambda: os.chmod(path, right)),
+    )
+
+
+@check("runner.config.folder", "gitlab-runner can note beside config.toml which host this is")
+def folder(scene: Scene) -> Verdict:
+    """`.runner_system_id`: without it GitLab sees a new host after each start."""
+    place = os.path.dirname(scene.config)
+    noted = os.path.join(place, ".runner_system_id")
+    if not os.path.isdir(place):
+        raise Skip("there is no such folder")
+    if os.path.exists(noted) or scene.world.may(place, os.W_OK | os.X_OK):
+        return passed(place)
+    return warning(
+        f"{scene.account.name} may not write in {place}, and there is no .runner_system_id.",
+        expected="a folder that the account may write in, or that file",
+        why="GitLab takes this host for a new one after each start of the service, and lists it ever more often.",
+        fix=f"install -o {scene.account.name} -m 600 /dev/null {noted}   # and restart gitlab-runner",
     )
 
 
@@ -208,6 +236,34 @@ def concurrent(scene: Scene) -> Verdict:
     )
 
 
+@check("runner.config.interval", "GitLab is asked for jobs often enough")
+def interval(scene: Scene) -> Verdict:
+    """`check_interval`, in seconds; 0 is the default of 3."""
+    seconds = scene.table.get("check_interval", 0)
+    if not isinstance(seconds, int) or seconds <= LONGEST_INTERVAL_SECONDS:
+        return passed(f"check_interval = {seconds}")
+    return warning(
+        f"check_interval is {seconds} s.",
+        expected=f"{LONGEST_INTERVAL_SECONDS} s or less",
+        why="Each job waits so long before it is taken.",
+        fix=f"editor {scene.config}   # check_interval = 3",
+    )
+
+
+@check("runner.config.output_limit", "Job logs are not cut off early")
+def output_limit(scene: Scene) -> Verdict:
+    """`output_limit`, in KiB; 4096 by default."""
+    limit = scene.section.get("output_limit", 0)
+    if not isinstance(limit, int) or limit <= 0 or limit >= LEAST_OUTPUT_KIB:
+        return passed()
+    return warning(
+        f"output_limit is {limit} KiB.",
+        expected=f"{LEAST_OUTPUT_KIB} or more (4096 is the default)",
+        why="Logs end before the place where a job fails.",
+        fix=f"editor {scene.config}   # leave output_limit out",
+    )
+
+
 @check("runner.config.shell", "Jobs' scripts are written for bash or sh")
 def shell(scene: Scene) -> Verdict:
     """The driver runs no others."""
@@ -225,11 +281,11 @@ def shell(scene: Scene) -> Verdict:
 @check("runner.config.dirs", "Jobs have folders for builds and caches")
 def dirs(scene: Scene) -> Verdict:
     """The driver tells the runner of them in its `config` phase; without that they must be written down."""
-    if scene.hooks.get("config_exec"):
-        return passed()
     missing = [key for key in ("builds_dir", "cache_dir") if not scene.section.get(key)]
     if not missing:
         return passed()
+    if scene.hooks.get("config_exec"):
+        return note(f"{' and '.join(missing)} is not set: jobs get {', '.join(DEFAULT_DIRS[key] for key in missing)}.")
     verb = "is" if len(missing) == 1 else "are"
     return error(
         f"{' and '.join(missing)} of [[runners]] {verb} missing, and so is config_exec.",

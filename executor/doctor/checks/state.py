@@ -142,6 +142,26 @@ def builds_writable(scene: Scene) -> Verdict:
     return passed()
 
 
+@check("state.builds.mode", "Nobody else may put things among sources and caches")
+def builds_mode(scene: Scene) -> Verdict:
+    """Where they lie outside of the state folder, which is private."""
+    for path in (scene.builds_dir, scene.cache_dir):
+        inside = path.startswith(f"{scene.state_dir}/")
+        if not inside and os.path.isdir(path) and os.stat(path).st_mode & 0o022:
+            return warning(
+                f"{path} is {stat.S_IMODE(os.stat(path).st_mode):04o}.",
+                expected="0700",
+                why="Other users of this host can plant code in jobs.",
+                fix=f"chmod 700 {path}",
+                repair=_private(path),
+            )
+    return passed()
+
+
+def _private(path: str) -> Repair:
+    return Repair(what=f"chmod 700 {path}", do=lambda: os.chmod(path, PRIVATE))
+
+
 @check("state.builds.filesystem", "Sources lie on a disk of this host")
 def builds_filesystem(scene: Scene) -> Verdict:
     """Not on the network."""

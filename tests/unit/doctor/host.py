@@ -16,6 +16,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from executor import __version__
 from executor.doctor.account import Account, Unit
 from executor.doctor.processes import Process
 from executor.doctor.scene import Scene
@@ -58,7 +59,7 @@ class Host:
         return Scene(world, str(self.config), process=process)
 
     def do(self, steps: Sequence[Mapping[str, Any]]) -> None:
-        """Change files: `replace` in a text, `write`, `remove`, `chmod`, `folder`, `link`, `socket`."""
+        """Change files: `replace` in a text, `write`, `remove`, `folder`, `link`, `sqlite`; `owner`, `chmod`."""
         for step in substituted(list(steps), str(self.folder)):
             self._step(step)
 
@@ -135,8 +136,12 @@ class FakeWorld(World):
             return ""
         return str(text) if text is not None else super().read(path)
 
+    def modified(self, path: str) -> float:
+        return self.now() - float(self.facts["ages"].get(path, 0))
+
     def may(self, path: str, mode: int) -> bool:
-        return not any(path.startswith(closed) for closed in self.facts["denied"]) and super().may(path, mode)
+        closed = [*self.facts["denied"], *(self.facts["read_only"] if mode & os.W_OK else [])]
+        return not any(path.startswith(place) for place in closed) and super().may(path, mode)
 
     def space(self, path: str) -> Space | None:
         disk = self._disk(path)
@@ -202,7 +207,6 @@ class FakeWorld(World):
             status=answer["status"],
             headers={"date": self.facts["date"], "content-type": "application/json", **answer.get("headers", {})},
             body=(body if isinstance(body, str) else json.dumps(body)).encode(),
-            url=answer.get("url", request.url),
         )
 
     def resolve(self, host: str) -> list[str]:
@@ -267,12 +271,14 @@ def merged(facts: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def substituted(value: Any, host: str) -> Any:
-    """The data with `{host}` replaced by the host's folder."""
+    """The data with `{host}` replaced by the host's folder, and `{version}` by the driver's."""
     if isinstance(value, dict):
         return {key.replace("{host}", host): substituted(entry, host) for key, entry in value.items()}
     if isinstance(value, list):
         return [substituted(entry, host) for entry in value]
-    return value.replace("{host}", host) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return value.replace("{host}", host).replace("{version}", __version__)
 
 
 def make_database(path: Path, version: int) -> None:
