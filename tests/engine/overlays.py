@@ -156,7 +156,8 @@ def _link(folder: str, dice: random.Random) -> None:
 
 
 def _symlink(folder: str, dice: random.Random) -> None:
-    os.symlink(dice.choice(["a", "../b", "/etc", "/nowhere"]), _name(folder, dice))
+    """Its target is never there: other deeds follow links, and the host is not theirs."""
+    os.symlink(dice.choice(["no", "../no", "/dev/null/no"]), _name(folder, dice))
 
 
 def _change_mode(folder: str, dice: random.Random) -> None:
