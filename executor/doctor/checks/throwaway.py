@@ -29,7 +29,7 @@ def prepare(scene: Scene) -> Verdict:
     """Images, network, helper and build container."""
     verdict = _phase(scene, "prepare", "no job gets its containers")
     ran = _job(scene).steps["prepare"]
-    if ran.code == 1 and "polic" in ran.output:
+    if ran.code == 1 and "The runner's policy" in ran.output:
         return note("A [[policy]] of executor.toml refuses the throw-away job; real projects may be allowed.")
     return verdict
 
