@@ -20,6 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from executor import __version__
+from executor.errors import ExecutorError
 from executor.sandbox.background import in_background
 from executor.sandbox.state import load, write_private
 from executor.settings.units import parse_bytes, parse_cpus, parse_duration
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 FOLDER = "usage"
 DATA = "data.json"
+VERSION_SECONDS = 3.0
 
 
 def begin_measuring(attempt: Attempt, plan: Plan, section: Callable[[dict[str, Any]], str]) -> None:
@@ -147,6 +149,13 @@ def noted_hints(job_folder: str) -> list[str]:
         return []
 
 
+def _engine_words(attempt: Attempt) -> str:
+    try:
+        return f"Docker {attempt.engine.ask('GET', '/version', seconds=VERSION_SECONDS).value()['Version']}"
+    except (ExecutorError, KeyError, TypeError):
+        return "Docker"
+
+
 def _measure(
     attempt: Attempt,
     plan: Plan,
@@ -157,4 +166,5 @@ def _measure(
 ) -> None:
     from executor.sandbox.sampler import Sampler, watch
 
+    facts["engine"] = _engine_words(attempt)
     Sampler(attempt.folder, facts, watch(attempt, plan, facts["began"]), events, interval, section).run()

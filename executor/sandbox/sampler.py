@@ -13,7 +13,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from executor.errors import ExecutorError
 from executor.job.stages import BUILD, LAST
 from executor.plan.model import SERVICE
 from executor.sandbox.liveness import lives
@@ -26,7 +25,6 @@ from executor.usage.track import Track
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from executor.engine.client import Engine
     from executor.plan.model import Plan
     from executor.sandbox.attempt import Attempt
 
@@ -38,7 +36,7 @@ LIVENESS_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 2.0
 # Containers that are gone for so long are not made again.
 GONE_SECONDS = 60.0
-# A look that takes longer is a machine that has better things to do.
+# CPU seconds: a look that takes more of them is taken less often.
 SLOW_LOOK = 0.02
 LONGEST_INTERVAL = 5.0
 # How long the disk's use may be looked for: before the job log is told, and before the containers go.
@@ -104,37 +102,28 @@ class Sampler:
         while not self._over:
             if poll.poll(max(0.0, following - time.monotonic()) * 1000):
                 self._hear()
-            began = time.monotonic()
+            began, used = time.monotonic(), time.process_time()
             if began >= following:
                 self._look(began)
-                following = self._next_look(began)
+                following = self._next_look(began, time.process_time() - used)
         self._save()
 
     def _meet_all(self) -> None:
         """Find all containers, asked for at once."""
-        engine: Engine = self._watched[0]._engine
-        version = engine.ask("GET", "/version", seconds=10)
-        answers = [(one, engine.inspect_container(one.container)) for one in self._watched]
+        answers = [(one, one.ask()) for one in self._watched]
         for one, answer in answers:
-            try:
-                one.meet(answer.value(), self._offset())
-            except ExecutorError:
-                continue
-        try:
-            self._recording.facts["engine"] = f"Docker {version.value()['Version']}"
-        except ExecutorError:
-            self._recording.facts["engine"] = "Docker"
+            one.meet_answer(answer, self._offset())
         self._recording.facts["cgroup"] = max(one.version for one in self._watched) or 1
         self._recording.missing = sorted({text for one in self._watched for text in one.missing})
 
     def _offset(self) -> float:
         return time.monotonic() - self._zero
 
-    def _next_look(self, began: float) -> float:
-        """When to look again: often in the job's first seconds, and less often where a look takes long."""
+    def _next_look(self, began: float, used: float) -> float:
+        """When to look again: often in the job's first seconds, and less often where a look `used` much of a CPU."""
         now = time.monotonic()
-        if now - began > SLOW_LOOK:
-            self._interval = min(LONGEST_INTERVAL, self._interval * 2)
+        if used > SLOW_LOOK:
+            self._interval = min(max(LONGEST_INTERVAL, self._interval), self._interval * 2)
             self._fine_until = 0.0
         fine = now < self._fine_until
         return max(now, began + (min(FINE_INTERVAL, self._interval) if fine else self._interval))

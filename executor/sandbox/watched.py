@@ -16,7 +16,7 @@ from executor.usage.meter import Meter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from executor.engine.client import Engine
+    from executor.engine.client import Answer, Engine
     from executor.usage.track import Track
 
 
@@ -47,12 +47,24 @@ class Watched:
         """Of its control group, 0 where there is none."""
         return self._meter.group.version if self._meter else 0
 
-    def look_for(self, offset: float) -> None:
-        """Ask the Engine where the container is, and begin to measure it if it runs."""
+    def ask(self) -> Answer | None:
+        """Ask the Engine where the container is; None where it cannot be asked."""
         try:
-            self.meet(self._engine.inspect_container(self.container).value(), offset)
+            return self._engine.inspect_container(self.container)
+        except ExecutorError:
+            return None
+
+    def meet_answer(self, answer: Answer | None, offset: float) -> None:
+        """Wait for the Engine's answer, and begin to measure the container if it runs."""
+        try:
+            if answer:
+                self.meet(answer.value(), offset)
         except ExecutorError:
             return
+
+    def look_for(self, offset: float) -> None:
+        """Ask, and wait for the answer."""
+        self.meet_answer(self.ask(), offset)
 
     def meet(self, inspected: Mapping[str, Any], offset: float) -> None:
         """Take the Engine's word on the container."""
