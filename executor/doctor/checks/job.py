@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from executor.doctor.checks.network import registry_trouble
+from executor.doctor.checks.registries import registry_trouble
 from executor.doctor.model import Skip, Verdict, check, error, note, passed, warning
 from executor.engine.client import EngineError, quote
 from executor.plan.images import GITLAB_HELPER, OWN_HELPER
