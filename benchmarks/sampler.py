@@ -1,6 +1,6 @@
 """What measuring costs: the sampler's share of a CPU and its memory, and the time that it adds to each call.
 
-Two jobs with a service each: one is left alone for a minute to see the sampler idle, then plain jobs run in turn with
+One job is left alone to see the sampler of two idle containers, then plain jobs run in turn with
 `[usage] enabled` true and false, so that a change in the machine's speed meets both.
 
     python benchmarks/sampler.py [--image debian:12] [--rounds 10] [--seconds 30]

@@ -146,7 +146,8 @@ class Usage:
 class Verdict:
     """Something that went wrong, for people. `severity` is error, warning or info.
 
-    `code` is one word (oom, near-limit, throttled, disk-full, timeout, killed, host-oom, heap-limit, service-oom);
+    `code` is one word (oom, near-limit, throttled, disk-full, timeout, canceled, killed, host-oom, heap-limit,
+    service-oom);
     `happened`, `evidence` and `advice` are one sentence each.
     """
 
