@@ -85,7 +85,10 @@ class JobLog:
             line = line.replace(secret, MASK)
         self._file.write(line + b"\n")
         self._file.flush()
-        self._show(line.decode(errors="replace"))
+        text = line.decode(errors="replace")
+        # A line of marks alone is for GitLab.
+        if visible(text) or not _MARK.search(text):
+            self._show(text)
 
     def _mark(self, text: str) -> None:
         self._file.write(text.encode())

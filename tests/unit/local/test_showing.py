@@ -97,6 +97,16 @@ class TestJobLog:
         assert shown == ["\ufffd\ufffd"]
         assert saved
 
+    def test_a_line_of_marks_alone_is_not_shown(self, tmp_path: Path) -> None:
+        """As a section of the driver's own ends; a line that a script left empty is one all the same."""
+        shown: list[str] = []
+        log = JobLog(tmp_path / "a.log", shown.append)
+        log.write(b"\x1b[0Ksection_end:1:resource_usage\r\x1b[0K\n\nsection_start:1:x\r\x1b[0KTitle\n")
+        log.close()
+
+        assert [visible(line) for line in shown] == ["", "Title"]
+        assert b"section_end:1:resource_usage" in (tmp_path / "a.log").read_bytes()
+
     def test_a_section_is_marked_in_the_file_alone(self, tmp_path: Path) -> None:
         shown: list[str] = []
         log = JobLog(tmp_path / "a.log", shown.append)
