@@ -20,7 +20,7 @@ PARTS = ("keys", "l", "leases", "meta", "tmp")
 
 @dataclass(frozen=True)
 class RunnerStore:
-    """The store of one runner, by the runner's short token; `local` is the one of `executor exec`."""
+    """The store of one runner, by the runner's short token; `local` where it has none."""
 
     runner: str
     store: Store

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from executor.cache.store.model import Snapshot
+from executor.cache.store import overlay
 from tests.unit.cli.caches import HOSTILE, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from executor.cache.store.model import Snapshot
     from tests.unit.cli.caches import CacheHost
 
 
@@ -222,10 +223,10 @@ def test_a_dry_run_names_what_would_go(host: CacheHost, capsys: pytest.CaptureFi
 def test_what_a_living_job_uses_stays_what_a_dead_one_left_goes(
     host: CacheHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    used = host.save("used")
+    used, left = host.save("used"), host.save("left")
     store = host.store()
-    for lease in ("1-living", "2-dead"):
-        store.find([used.place], lease)
+    for lease, snapshot in (("1-living", used), ("2-dead", left)):
+        store.find([snapshot.place], lease)
         store.stage(lease)
     (host.state / "jobs" / "1-living").mkdir(parents=True)
 
@@ -234,9 +235,22 @@ def test_what_a_living_job_uses_stays_what_a_dead_one_left_goes(
 
     foretold.pop("ids")
     assert foretold == done
-    assert (done["caches"], done["layers"], done["leases"], done["stages"]) == (1, 0, 1, 1)
+    assert (done["caches"], done["layers"], done["leases"], done["stages"]) == (2, 1, 1, 1)
     assert store.records.leases() == ["1-living"]
-    assert os.path.isdir(store.layer_path(used.layers[0]))
+    assert os.listdir(os.path.dirname(store.layer_path("x"))) == list(used.layers)
+
+
+def test_what_is_mounted_stays(
+    host: CacheHost, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = host.save("mounted")
+    host.save("other")
+    monkeypatch.setattr(overlay, "layers_in_use", lambda: {mounted.layers[0]})
+
+    (foretold,) = host.answer(capsys, "gc", "--dry-run", "--quota", "0")["stores"]
+    (done,) = host.answer(capsys, "gc", "--quota", "0")["stores"]
+
+    assert (foretold["caches"], foretold["layers"]) == (done["caches"], done["layers"]) == (2, 1)
 
 
 def test_another_collection_is_not_waited_for(host: CacheHost, capsys: pytest.CaptureFixture[str]) -> None:
