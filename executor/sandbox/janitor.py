@@ -85,9 +85,21 @@ def end_job(folder: str, otherwise: Engine | None = None) -> None:
     a job that never had an Engine must not hold its folder for ever.
     """
     mark_ended(folder)
+    if os.path.exists(f"{folder}/usage"):
+        _keep_what_was_used(folder)
     facts = _facts(folder)
     if not _removed(folder, facts, lambda: engine_in(facts)) and otherwise:
         _removed(folder, facts, lambda: otherwise)
+
+
+def _keep_what_was_used(folder: str) -> None:
+    """Record what is known of a job whose `cleanup` has not: nothing wrong with that may keep it from being removed."""
+    from contextlib import suppress
+
+    from executor.sandbox.measured_end import keep_what_was_used
+
+    with suppress(Exception):
+        keep_what_was_used(folder)
 
 
 def _removed(folder: str, facts: dict[str, Any], engine: Callable[[], Engine]) -> bool:

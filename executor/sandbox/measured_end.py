@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import time
 
-from executor.sandbox.measuring import read_data
+from executor.sandbox.measuring import DATA, FOLDER, read_data
 from executor.sandbox.state import write_private
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FINAL_SECONDS = 4.0
 PAUSE_SECONDS = 0.01
 
 
 def keep_what_was_used(job_folder: str) -> None:
-    """Wait for the last look at the job's containers, then record the job. A failure changes nothing for anybody."""
+    """Wait for the last look at the job's containers, then record the job, once. A failure changes nothing for anybody.
+
+    Of several that end the same job one gets the data.
+    """
     wait_until_measured(job_folder)
-    data = read_data(job_folder)
+    data = _take_data(job_folder)
     if data is None:
         return
     from executor.usage.clues import clues_of
@@ -37,6 +44,15 @@ def keep_what_was_used(job_folder: str) -> None:
         _note_failure(data["state_dir"], f"What jobs used could not be recorded ({type(error).__name__}).")
     else:
         _forget_failure(data["state_dir"])
+
+
+def _take_data(job_folder: str) -> dict[str, Any] | None:
+    data = read_data(job_folder)
+    try:
+        os.unlink(f"{job_folder}/{FOLDER}/{DATA}")
+    except OSError:
+        return None
+    return data
 
 
 def wait_until_measured(job_folder: str) -> None:

@@ -20,6 +20,7 @@ from executor.sandbox.measuring import FOLDER, cache_outcome, noted_hints, save_
 from executor.sandbox.state import load, write_private
 from executor.sandbox.watched import Watched
 from executor.usage.recording import Recording
+from executor.usage.summary import ABANDONED
 from executor.usage.track import Track
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Sampler:
         if self._is_due("save", now, SAVE_SECONDS):
             self._save()
         if os.path.exists(f"{self._folder}/ended") or not self._is_wanted(now):
-            self._finish()
+            self._finish(ABANDONED)
 
     def _is_due(self, what: str, now: float, seconds: float) -> bool:
         if now < self._due[what]:
@@ -227,7 +228,7 @@ class Sampler:
         os.write(descriptor, b".")
         os.close(descriptor)
 
-    def _finish(self, status: str = "") -> None:
+    def _finish(self, status: str) -> None:
         """The job is over: the last look at all, before the containers go."""
         self._read_all()
         self._recording.end_stage(None, self._offset())

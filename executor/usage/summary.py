@@ -26,8 +26,9 @@ SYSTEM_FAILURE = "system_failure"
 CANCELED = "canceled"
 TIMEOUT = "timeout"
 
-# CI_JOB_STATUS, as the runner sets it.
-STATUSES = {"canceled": CANCELED, "timedout": TIMEOUT}
+# CI_JOB_STATUS, as the runner sets it; of a job that nobody cleaned up after, what the process that measured it says.
+ABANDONED = "abandoned"
+STATUSES = {"canceled": CANCELED, "timedout": TIMEOUT, ABANDONED: SYSTEM_FAILURE}
 # Its failure changes nothing for GitLab.
 HARMLESS_STAGE = "after_script"
 SCRIPT = "build_script"

@@ -373,6 +373,10 @@ def test_measuring_ends_when_the_runner_is_gone(tmp_path: Path) -> None:
     other = host.job().prepared()
     other.end()
     host.assert_nothing_left(30)
+    path = history_file(str(host.state_dir))
+    number = last_run(path, str(calls.job.id))
+    assert number is not None
+    assert whole_run(path, number)[0].result == "system_failure"
 
 
 def _listens(folder: str) -> bool:

@@ -70,6 +70,7 @@ OUTCOMES: dict[str, tuple[dict[str, Any], str, str]] = {
         "canceled",
         "after_script",
     ),
+    "nobody cleaned up after it": (data(stage("get_sources"), status="abandoned"), "system_failure", ""),
     "a forged status is no status": (data(stage("build_script"), status="excellent"), "success", ""),
 }
 
