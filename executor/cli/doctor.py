@@ -191,8 +191,12 @@ def _agreed(parsed: argparse.Namespace, count: int) -> bool:
     """Nothing is mended where nobody was asked, but for --yes."""
     if parsed.yes:
         return True
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _person_is_there():
         terminal.complain("doctor: nothing mended: nobody can be asked here. Add --yes.")
         return False
     terminal.show(f"Mend {'this' if count == 1 else f'these {count}'}? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _person_is_there() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()

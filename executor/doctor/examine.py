@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from executor.doctor.scene import Scene
 
 # All begin at the same time, so this is how long the whole takes at most.
-SECONDS = 2.7
+SECONDS = 2.5
 
 
 def examine(scene: Scene, checks: Sequence[Check], seconds: float = SECONDS) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -210,10 +211,16 @@ class Scene:
         return find_endpoint(self.settings.docker, self.account.environment)
 
     @fact
+    def timed_version(self) -> tuple[dict[str, Any], float]:
+        """The Engine's /version, and after how many seconds it came. ExecutorError where it does not answer."""
+        began = time.monotonic()
+        answer = self.world.ask(self.endpoint, "GET", "/version")
+        return (answer if isinstance(answer, dict) else {}), time.monotonic() - began
+
+    @property
     def version(self) -> dict[str, Any]:
         """The Engine's /version. ExecutorError where it does not answer."""
-        answer = self.world.ask(self.endpoint, "GET", "/version")
-        return answer if isinstance(answer, dict) else {}
+        return self.timed_version[0]
 
     @fact
     def info(self) -> dict[str, Any]:

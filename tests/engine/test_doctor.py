@@ -64,7 +64,7 @@ def test_nothing_is_wrong_here(host: DoctorHost) -> None:
 
     assert [check for check in report["checks"] if check["status"] in ("error", "warning", "crashed")] == []
     assert report["status"] == "ok"
-    assert seconds < 10, "all checks run side by side, each within 2.7 s; the rest is a busy machine"
+    assert seconds < 10, "all checks run side by side, each within 2.5 s; the rest is a busy machine"
 
 
 def test_nothing_is_changed_by_looking(host: DoctorHost) -> None:

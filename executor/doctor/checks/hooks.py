@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from executor import __version__
-from executor.doctor.model import Repair, Skip, Verdict, check, error, passed, warning
+from executor.doctor.model import Repair, Skip, Verdict, check, error, note, passed, warning
 from executor.doctor.scene import PHASES, option_words
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def hooks_mode(scene: Scene) -> Verdict:
     """Who can write to it is the account that runs jobs."""
     for _, program in programs(scene):
         path = os.path.realpath(program)
-        if program.startswith("/") and os.path.isfile(path) and os.stat(path).st_mode & 0o022:
+        if program.startswith("/") and os.path.isfile(path) and os.stat(path).st_mode & 0o002:
             mode = f"{os.stat(path).st_mode & 0o7777:04o}"
             return warning(
                 f"{path} is {mode}: others may change it.",
@@ -207,19 +207,18 @@ def graceful(scene: Scene) -> Verdict:
     seconds = scene.hooks.get("graceful_kill_timeout") or DEFAULT_GRACEFUL_SECONDS
     if not isinstance(seconds, int) or seconds <= 0:
         seconds = DEFAULT_GRACEFUL_SECONDS
-    if OWN_GRACE_SECONDS <= seconds < CLEANUP_BEGINS_SECONDS:
-        return passed(f"{seconds} s")
-    why = (
-        "The driver gives a canceled script 10 s to end by itself and is killed before it has done so."
-        if seconds < OWN_GRACE_SECONDS
-        else "After 300 s the runner begins to clean up while the script is still running."
-    )
-    return warning(
-        f"graceful_kill_timeout is {seconds} s{'' if scene.hooks.get('graceful_kill_timeout') else ' (the default)'}.",
-        expected=f"from {OWN_GRACE_SECONDS} to {CLEANUP_BEGINS_SECONDS - 1} s",
-        why=why,
-        fix=f"editor {scene.config}   # graceful_kill_timeout = 30 under [runners.custom]",
-    )
+    fix = f"editor {scene.config}   # graceful_kill_timeout = 30 under [runners.custom]"
+    if seconds < OWN_GRACE_SECONDS:
+        return warning(
+            f"graceful_kill_timeout is {seconds} s.",
+            expected=f"from {OWN_GRACE_SECONDS} to {CLEANUP_BEGINS_SECONDS - 1} s",
+            why="The driver gives a canceled script 10 s to end by itself, and is killed before it has done so.",
+            fix=fix,
+        )
+    if seconds >= CLEANUP_BEGINS_SECONDS:
+        why = "The runner begins to clean up after 300 s, also where a driver that hangs has not ended yet."
+        return note(f"graceful_kill_timeout is {seconds} s.", why=why, fix=fix)
+    return passed(f"{seconds} s")
 
 
 @check("runner.timeouts.phases", "Phases have enough time")

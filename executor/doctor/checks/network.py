@@ -62,7 +62,7 @@ def gitlab_reachable(scene: Scene) -> Verdict:
     except Unreachable as trouble:
         if trouble.kind in ("tls", "dns") and not scene.proxies(scene.url):
             raise Skip("another check tells") from None
-        if _dead_proxy(scene):
+        if scene.proxies(scene.url) and _dead_proxy(scene):
             raise Skip("the proxy does not answer") from None
         return error(
             f"{_shown(scene.url)} cannot be reached: {trouble.text}.",
@@ -179,17 +179,15 @@ def proxy(scene: Scene) -> Verdict:
     named = {key: value for key, value in proxies_in(scene.account.environment).items() if key != "no"}
     if not named:
         raise Skip("the service uses no proxy")
-    for scheme, address in named.items():
-        parts = urlsplit(address if "://" in address else f"http://{address}")
-        if not parts.hostname or not scene.world.port_answers(parts.hostname, parts.port or 80):
-            return error(
-                f"{scheme.upper()}_PROXY of the service is {parts.hostname or 'no address'}:{parts.port or 80}; "
-                "nothing answers there.",
-                expected="a proxy that answers",
-                why="gitlab-runner and the driver reach neither GitLab nor registries.",
-                fix="systemctl edit gitlab-runner   # [Service] Environment=HTTPS_PROXY=..., or take it out",
-            )
-    return passed()
+    dead = _dead_proxy(scene)
+    if not dead:
+        return passed()
+    return error(
+        f"{dead}; nothing answers there.",
+        expected="a proxy that answers",
+        why="gitlab-runner and the driver reach neither GitLab nor registries.",
+        fix="systemctl edit gitlab-runner   # [Service] Environment=HTTPS_PROXY=..., or take it out",
+    )
 
 
 def _name_servers(scene: Scene) -> list[str]:
@@ -216,8 +214,19 @@ def _slow_dns(silent: str, answering: str) -> Verdict:
     )
 
 
-def _dead_proxy(scene: Scene) -> bool:
-    return bool(scene.proxies(scene.url)) and proxy.look(scene).status == "error"
+def _dead_proxy(scene: Scene) -> str:
+    """The first proxy of the service that does not answer, in words; "" where all do."""
+
+    def ask() -> str:
+        for scheme, address in proxies_in(scene.account.environment).items():
+            parts = urlsplit(address if "://" in address else f"http://{address}")
+            host, port = parts.hostname or "", parts.port or 80
+            if scheme != "no" and (not host or not scene.world.port_answers(host, port)):
+                return f"{scheme.upper()}_PROXY of the service is {host or 'no address'}:{port}"
+        return ""
+
+    dead: str = scene.facts.once("dead proxy", ask)
+    return dead
 
 
 def _shown(url: str) -> str:

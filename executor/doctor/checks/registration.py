@@ -66,7 +66,7 @@ def syntax(scene: Scene) -> Verdict:
 def mode(scene: Scene) -> Verdict:
     """It holds the runner's token; executor.toml says what jobs may do."""
     beside = os.path.join(os.path.dirname(scene.config), "executor.toml")
-    for path, open_bits, right in ((scene.config, 0o027, PRIVATE), (beside, 0o022, 0o644)):
+    for path, open_bits, right in ((scene.config, 0o027, PRIVATE), (beside, 0o002, 0o644)):
         if os.path.isfile(path) and (found := _loose(scene, path, open_bits, right)):
             return found
     return passed()
@@ -98,9 +98,8 @@ def folder(scene: Scene) -> Verdict:
         raise Skip("there is no such folder")
     if os.path.exists(noted) or scene.world.may(place, os.W_OK | os.X_OK):
         return passed(place)
-    return warning(
+    return note(
         f"{scene.account.name} may not write in {place}, and there is no .runner_system_id.",
-        expected="a folder that the account may write in, or that file",
         why="GitLab takes this host for a new one after each start of the service, and lists it ever more often.",
         fix=f"install -o {scene.account.name} -m 600 /dev/null {noted}   # and restart gitlab-runner",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -27,12 +28,25 @@ def registry_login(scene: Scene) -> Verdict:
     logins = _logins(scene)
     if not logins:
         raise Skip("no logins are configured")
-    for registry, (login, source) in list(logins.items())[:MOST_LOGINS]:
-        try:
-            scene.ask("/auth", "POST", {**login, "serveraddress": registry})
-        except EngineError as refusal:
+    scene.answering_version()
+    asked = list(logins.items())[:MOST_LOGINS]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        refusals = list(pool.map(lambda entry: _refusal(scene, entry[0], entry[1][0]), asked))
+    for (registry, (_, source)), refusal in zip(asked, refusals, strict=True):
+        if refusal:
             return _refused_login(registry, source, refusal)
     return passed(f"{len(logins)} registries")
+
+
+def _refusal(scene: Scene, registry: str, login: dict[str, str]) -> EngineError | None:
+    """What the Engine says to a login; None where it is good."""
+    try:
+        scene.world.ask(scene.endpoint, "POST", "/auth", {**login, "serveraddress": registry})
+    except EngineError as refusal:
+        return refusal
+    except ExecutorError:
+        return EngineError(504, "timeout: no answer within 2 s")
+    return None
 
 
 def _refused_login(registry: str, source: str, refusal: EngineError) -> Verdict:

@@ -147,7 +147,7 @@ def builds_mode(scene: Scene) -> Verdict:
     """Where they lie outside of the state folder, which is private."""
     for path in (scene.builds_dir, scene.cache_dir):
         inside = path.startswith(f"{scene.state_dir}/")
-        if not inside and os.path.isdir(path) and os.stat(path).st_mode & 0o022:
+        if not inside and os.path.isdir(path) and os.stat(path).st_mode & 0o002:
             return warning(
                 f"{path} is {stat.S_IMODE(os.stat(path).st_mode):04o}.",
                 expected="0700",
@@ -182,6 +182,8 @@ def builds_filesystem(scene: Scene) -> Verdict:
 def leftovers(scene: Scene) -> Verdict:
     """What `executor gc` would remove."""
     scene.answering_version()
+    if crowd := _crowd(scene):
+        return crowd
     try:
         found = scene.world.garbage(scene.settings, scene.endpoint)
     except PermissionError:
@@ -202,6 +204,21 @@ def leftovers(scene: Scene) -> Verdict:
             what=f"executor gc: remove {named}{' and more' if len(found) > MOST_NAMED else ''}",
             do=lambda: _remove(found, scene.world.now()),
         ),
+    )
+
+
+def _crowd(scene: Scene) -> Verdict | None:
+    """Many dead jobs: to ask the Engine for the things of each takes too long."""
+    from executor.sandbox.janitor import MOST_AT_ONCE, dead_jobs
+
+    dead = dead_jobs(scene.state_dir) if os.access(scene.state_dir, os.R_OK | os.X_OK) else []
+    if len(dead) <= MOST_AT_ONCE:
+        return None
+    return warning(
+        f"{len(dead)} dead jobs are left over.",
+        expected="nothing of jobs that no longer live",
+        why="They take memory, disk and addresses from the jobs to come.",
+        fix=f"executor gc --config {scene.config}",
     )
 
 
