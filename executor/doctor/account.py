@@ -49,7 +49,7 @@ class Unit:
 
 
 def find_account(process: Process | None, unit: Unit | None, config: str) -> Account:
-    """The running service's account, else the unit's, else the owner of config.toml, else who calls us."""
+    """The running service's account, else the unit's, else what config.toml says or who owns it, else who calls us."""
     if process:
         environment = process.environment if process.environment is not None else _own_environment()
         return _account(process.uid, process.gid, process.groups, "process", environment)
@@ -58,6 +58,8 @@ def find_account(process: Process | None, unit: Unit | None, config: str) -> Acc
         found = _by_name(name)
         environment = {"PATH": SERVICE_PATH, **unit.environment}
         return _account(*found, "unit", environment) if found else _caller()
+    if named := _by_name(_user_in(config)):
+        return _account(*named, "user in config.toml", {**_own_environment(), "PATH": SERVICE_PATH})
     owner = _owner(config)
     if owner is not None and owner != os.geteuid() and os.geteuid() == 0:
         found = _by_uid(owner)
@@ -116,13 +118,25 @@ def _by_name(name: str) -> tuple[int, int, tuple[int, ...]] | None:
 
     try:
         entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
-    except KeyError:
+    except (KeyError, OverflowError, ValueError):
         return None
     return entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
 
 
 def _by_uid(uid: int) -> tuple[int, int, tuple[int, ...]]:
     return _by_name(str(uid)) or (uid, uid, (uid,))
+
+
+def _user_in(config: str) -> str:
+    """The top-level `user` of config.toml, where it can be read and we could become that user."""
+    import tomllib
+
+    try:
+        with open(config, "rb") as file:
+            user = tomllib.load(file).get("user", "")
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return user if isinstance(user, str) and os.geteuid() == 0 else ""
 
 
 def _owner(path: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from typing import TYPE_CHECKING
 
 from executor.doctor.account import find_account, read_unit
@@ -25,7 +26,14 @@ def this_host(config: str | None, runner: str | None) -> Scene:
     path = os.path.abspath(config) if config else _usual_config(processes)
     process = next((one for one in processes if (one.config or f"{SYSTEM_FOLDER}/config.toml") == path), None)
     account = find_account(process, read_unit(), path)
-    return Scene(World(account, Witness(account)), path, runner, process=process)
+    return Scene(World(account, Witness(account), _open_more_files()), path, runner, process=process)
+
+
+def _open_more_files() -> int:
+    """How many files we might open; all checks at once need some more than little."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return 0 if soft == resource.RLIM_INFINITY else soft
 
 
 def _usual_config(processes: list[Process]) -> str:

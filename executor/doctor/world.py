@@ -57,10 +57,11 @@ class Ran:
 
 
 class World:
-    """This host. `account` and `witness` speak for who runs jobs."""
+    """This host. `account` and `witness` speak for who runs jobs; `open_files` is how many we may open ourselves."""
 
-    def __init__(self, account: Account, witness: Witness) -> None:
+    def __init__(self, account: Account, witness: Witness, open_files: int = 0) -> None:
         self.account = account
+        self.open_files = open_files
         self._witness = witness
 
     @property

@@ -156,6 +156,8 @@ def engine_version(scene: Scene) -> Verdict:
     found = str(scene.answering_version().get("Version") or "")
     if _numbers(str(scene.version.get("ApiVersion") or "0")) < OLDEST_API:
         raise Skip("its API is too old already")
+    told = str(scene.info.get("ServerVersion") or found)
+    found = min(found, told, key=_numbers)
     if not re.match(r"\d+\.\d+", found) or _numbers(found) >= OLDEST_ENGINE:
         return passed(found)
     return error(

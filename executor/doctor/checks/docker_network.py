@@ -20,6 +20,7 @@ DEFAULT_POOLS = [
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
 ORDINARY_MTU = 1500
 SMALL_MTU = 1300
+REJECTIONS = tuple(f"-A FORWARD -j REJECT{more}" for more in ("", " --reject-with icmp-port-unreachable"))
 OWN_MODES = ("", "bridge", "host", "none", "default")
 DAEMON_FILE = "/etc/docker/daemon.json"
 REWRITE = "systemctl restart docker   # writes Docker's firewall rules anew; ends running jobs"
@@ -44,24 +45,42 @@ def forwarding(scene: Scene) -> Verdict:
 def firewall(scene: Scene) -> Verdict:
     """A firewall that is loaded after Docker takes its rules away."""
     scene.answering_version()
-    forward = scene.world.run_as_caller(("iptables", "-S", "FORWARD"))
+    rules = scene.world.run_as_caller(("iptables", "-S"))
     nat = scene.world.run_as_caller(("iptables", "-t", "nat", "-S", "POSTROUTING"))
-    if not scene.endpoint.local or forward.code != 0 or nat.code != 0:
+    if not scene.endpoint.local or rules.code != 0 or nat.code != 0:
         raise Skip("the rules cannot be read here (iptables, as root)")
     if (scene.info.get("FirewallBackend") or {}).get("Driver", "iptables") != "iptables":
         raise Skip("Docker writes its rules without iptables")
-    if "-j DOCKER" not in forward.output and "-P FORWARD DROP" in forward.output:
-        problem = "The firewall drops what containers send (FORWARD DROP), and Docker's rules are gone."
-    elif "MASQUERADE" not in nat.output and "-j DOCKER" not in forward.output:
-        problem = "Docker's rules are gone from the firewall: nothing translates the addresses of containers."
-    else:
+    problem = _firewall_problem(rules.output.splitlines(), nat.output)
+    if not problem:
         return passed()
     return error(
         problem,
         expected="Docker's chains in `iptables -S FORWARD`, MASQUERADE in `iptables -t nat -S`",
         why="Containers reach nothing outside: git, registries and caches fail in every job.",
-        fix=(REWRITE, "let your firewall start before Docker, and never flush its chains"),
+        fix=(
+            "iptables -S FORWARD; iptables -S DOCKER-USER   # what drops them",
+            REWRITE,
+            "let your firewall start before Docker, and never flush its chains",
+        ),
     )
+
+
+def _firewall_problem(rules: list[str], nat: str) -> str:
+    """What keeps packets of containers from passing, in words; "" for nothing that shows."""
+    forward = [rule for rule in rules if rule.startswith("-A FORWARD ")]
+    ours = [index for index, rule in enumerate(forward) if "-j DOCKER" in rule]
+    before = forward[: ours[0]] if ours else forward
+    if any(rule in before for rule in ("-A FORWARD -j DROP", *REJECTIONS)):
+        return "A rule before Docker's drops all that containers send (`iptables -S FORWARD`)."
+    of_user = next((rule for rule in rules if rule.startswith("-A DOCKER-USER ")), "")
+    if of_user == "-A DOCKER-USER -j DROP" or of_user.startswith("-A DOCKER-USER -j REJECT"):
+        return "The chain DOCKER-USER drops all that containers send."
+    if not ours and "-P FORWARD DROP" in rules:
+        return "The firewall drops what containers send (FORWARD DROP), and Docker's rules are gone."
+    if not ours and "MASQUERADE" not in nat:
+        return "Docker's rules are gone from the firewall: nothing translates the addresses of containers."
+    return ""
 
 
 @check("docker.network.addresses", "There are addresses left for the networks of jobs")
@@ -146,9 +165,9 @@ def ipv6(scene: Scene) -> Verdict:
 def dns(scene: Scene) -> Verdict:
     """A name server at 127.0.0.x is the host's alone."""
     if own := list(scene.settings.docker.dns):
-        return _own_servers(scene, own)
-    if "dns" in _daemon_settings(scene):
-        return passed("set by hand")
+        return _own_servers(scene, own, f"dns in {scene.config}")
+    if of_daemon := _daemon_settings(scene).get("dns"):
+        return _own_servers(scene, list(map(str, of_daemon)), f"dns in {DAEMON_FILE}")
     servers = _servers(scene.world.read("/etc/resolv.conf"))
     resolved = _servers(scene.world.read("/run/systemd/resolve/resolv.conf"))
     loopback = servers and all(server.startswith(("127.", "::1")) for server in servers)
@@ -165,14 +184,14 @@ def dns(scene: Scene) -> Verdict:
     )
 
 
-def _own_servers(scene: Scene, servers: list[str]) -> Verdict:
+def _own_servers(scene: Scene, servers: list[str], place: str) -> Verdict:
     if any(scene.world.name_server_answers(server) for server in servers[:2]):
         return passed(", ".join(servers))
     return error(
-        f"dns in config.toml names {', '.join(servers)}, and no name server answers there.",
+        f"{place} names {', '.join(servers)}, and no name server answers there.",
         expected="name servers that answer",
         why="Jobs find no name: they can neither clone nor fetch anything.",
-        fix=f"editor {scene.config}   # dns under [runners.docker]",
+        fix=f"correct {place}, or take it out",
     )
 
 

@@ -18,6 +18,7 @@ NO_ENTROPY_KERNEL = (5, 18)
 LITTLE_ENTROPY = 64
 NEARLY_ALL = 0.9
 FEWEST_WATCHES = 8192
+FEWEST_INSTANCES = 64
 
 
 @check("host.memory.available", "There is memory left for a job")
@@ -85,15 +86,16 @@ def files_open(scene: Scene) -> Verdict:
 @check("host.files.watches", "Jobs can watch files")
 def files_watches(scene: Scene) -> Verdict:
     """inotify is shared by all containers of a host."""
-    found = scene.world.read("/proc/sys/fs/inotify/max_user_watches").strip()
-    if not found.isdigit() or int(found) >= FEWEST_WATCHES:
-        return passed(found)
-    return warning(
-        f"fs.inotify.max_user_watches is {found}.",
-        expected=f"{FEWEST_WATCHES} or more",
-        why="Node.js and test watchers of jobs end with ENOSPC.",
-        fix="sysctl -w fs.inotify.max_user_watches=524288",
-    )
+    for name, fewest, right in (("watches", FEWEST_WATCHES, 524_288), ("instances", FEWEST_INSTANCES, 512)):
+        found = scene.world.read(f"/proc/sys/fs/inotify/max_user_{name}").strip()
+        if found.isdigit() and int(found) < fewest:
+            return warning(
+                f"fs.inotify.max_user_{name} is {found}.",
+                expected=f"{fewest} or more",
+                why="Node.js and test watchers of jobs end with ENOSPC or EMFILE.",
+                fix=f"sysctl -w fs.inotify.max_user_{name}={right}",
+            )
+    return passed()
 
 
 @check("host.processes.room", "This host can start more processes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -164,7 +165,10 @@ def gitlab_token(scene: Scene) -> Verdict:
 @check("network.gitlab.loopback", "Jobs can reach GitLab under the same name")
 def gitlab_loopback(scene: Scene) -> Verdict:
     """In a container, localhost is the container."""
-    if scene.gitlab_host not in LOOPBACK or scene.section.get("clone_url"):
+    addresses = [scene.gitlab_host]
+    with contextlib.suppress(Unreachable):
+        addresses += scene.gitlab_addresses
+    if not any(one in LOOPBACK or one.startswith("127.") for one in addresses) or scene.section.get("clone_url"):
         return passed()
     return note(
         f"GitLab is at {scene.gitlab_host}, which in a container is the container itself.",

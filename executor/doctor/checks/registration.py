@@ -80,7 +80,7 @@ def _loose(scene: Scene, path: str, open_bits: int, right: int) -> Verdict | Non
     fix = f"chmod {right:o} {path}"
     return warning(
         f"{path} is {_mode(path)}, owner uid {status.st_uid}.",
-        expected=f"{right:04o}, owned by root or {scene.account.name}",
+        expected=f"{right:04o}, owned by {' or '.join(dict.fromkeys(('root', scene.account.name)))}",
         why="It holds the runner's token: who reads it takes this runner's jobs and their secrets."
         if right == PRIVATE
         else "Who may change it decides what jobs may do on this host.",

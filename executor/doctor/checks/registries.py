@@ -71,6 +71,14 @@ def _refused_login(registry: str, source: str, refusal: EngineError) -> Verdict:
 @check("network.registry.config", "The configuration of registry logins can be read")
 def registry_config(scene: Scene) -> Verdict:
     """DOCKER_AUTH_CONFIG of the runner, ~/.docker/config.json of the account."""
+    path = os.path.join(scene.account.home, ".docker/config.json")
+    if os.path.exists(path) and not scene.world.may(path, os.R_OK):
+        return warning(
+            f"{scene.account.name} may not read {path}.",
+            expected=f"readable for {scene.account.name}",
+            why="The logins in it are not used: private images cannot be pulled.",
+            fix=f"chown -R {scene.account.name} {os.path.dirname(path)}",
+        )
     for source, text in _login_texts(scene).items():
         try:
             parsed = json.loads(text)

@@ -90,7 +90,7 @@ def process_running(scene: Scene) -> Verdict:
     """Where it never ran and no service is set up, nothing is wrong yet."""
     if scene.process:
         return passed(f"process {scene.process.pid}")
-    if not scene.unit and not scene.system_id:
+    if not (scene.unit and scene.world.with_systemd()) and not scene.system_id:
         return note("No gitlab-runner works with this config.toml yet.", fix=_start(scene))
     return error(
         f"No gitlab-runner process works with {scene.config}.",
@@ -146,13 +146,24 @@ def process_config(scene: Scene) -> Verdict:
 def process_files(scene: Scene) -> Verdict:
     """The limits of its process hold for every driver."""
     if not scene.process:
-        raise Skip("no gitlab-runner runs")
+        return _own_files(scene)
     few = 0 < scene.process.open_files < LEAST_FILES
     if not few and scene.process.file_size == "unlimited":
         return passed(f"{scene.process.open_files or 'any number of'} open files")
     limit = f"{scene.process.open_files} open files" if few else f"files of {scene.process.file_size} bytes"
+    return _few_files(f"Process {scene.process.pid} and its drivers are limited to {limit}.")
+
+
+def _own_files(scene: Scene) -> Verdict:
+    """Where nothing runs yet, what would be started from here is limited as we are."""
+    if scene.account.source != "caller" or not 0 < scene.world.open_files < LEAST_FILES:
+        raise Skip("no gitlab-runner runs")
+    return _few_files(f"This account may open {scene.world.open_files} files at a time.")
+
+
+def _few_files(found: str) -> Verdict:
     return warning(
-        f"Process {scene.process.pid} and its drivers are limited to {limit}.",
+        found,
         expected=f"{LEAST_FILES} open files or more, of any size",
         why="Drivers of several jobs, and archives, run into it: jobs fail at random.",
         fix="systemctl edit gitlab-runner   # [Service] LimitNOFILE=65536 LimitFSIZE=infinity, then restart it",

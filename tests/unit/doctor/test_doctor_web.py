@@ -95,7 +95,7 @@ def test_a_name_that_nobody_knows() -> None:
 
 
 def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: threading.Event().wait(3))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: threading.Event().wait(3) or [])
 
     with pytest.raises(web.Unreachable) as trouble:
         web.resolve("gitlab.virida.test", seconds=0.1)
