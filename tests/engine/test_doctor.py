@@ -209,6 +209,14 @@ def test_caches_on_another_disk(host: DoctorHost) -> None:
 
 
 @needs_root
+def test_packets_are_not_passed_on(host: DoctorHost) -> None:
+    """As in a network namespace that nobody has set up."""
+    before = ["unshare", "--net"]
+
+    assert host.wrong("docker.network.forwarding", before=before) == {"docker.network.forwarding": "error"}
+
+
+@needs_root
 def test_dns_is_dead(host: DoctorHost) -> None:
     (host.folder / "resolv.conf").write_text("nameserver 127.0.0.99\n")
     before = host.mounted(host.folder / "other", "size=1m", f"mount --bind {host.folder}/resolv.conf /etc/resolv.conf")

@@ -146,7 +146,14 @@ def tmp_writable(scene: Scene) -> Verdict:
     path = scene.temporary_dir
     if not os.path.isdir(path):
         found = f"TMPDIR of the service is {path}, which is not there."
-        return error(found, expected="a folder", why=_NO_TMP, fix=f"mkdir -m 1777 {path}   # or unset TMPDIR")
+        fix = f"mkdir -p -m 1777 {path}"
+        return error(
+            found,
+            expected="a folder",
+            why=_NO_TMP,
+            fix=f"{fix}   # or unset TMPDIR",
+            repair=None if os.path.lexists(path) else Repair(what=fix, do=lambda: _make_open(path)),
+        )
     if not scene.world.may(path, os.W_OK | os.X_OK):
         return _closed_tmp(scene, path)
     loose = os.stat(path).st_mode
@@ -159,6 +166,11 @@ def tmp_writable(scene: Scene) -> Verdict:
             repair=Repair(what=f"chmod 1777 {path}", do=lambda: os.chmod(path, STICKY_OPEN)),
         )
     return passed(path)
+
+
+def _make_open(path: str) -> None:
+    os.makedirs(path)
+    os.chmod(path, STICKY_OPEN)
 
 
 def _closed_tmp(scene: Scene, path: str) -> Verdict:

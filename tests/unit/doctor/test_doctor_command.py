@@ -119,6 +119,14 @@ def test_mending(call: Call, host: Host) -> None:
     assert host.config.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_missing_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host(tmp_path, {"account": {"environment": {"TMPDIR": f"{tmp_path}/gone"}}})
+    monkeypatch.setattr(scenery, "this_host", lambda config, runner: host.scene())
+
+    assert doctor.main(["host.tmp", "--fix", "--yes"]) == SUCCESS
+    assert (tmp_path / "gone").stat().st_mode & 0o7777 == 0o1777
+
+
 def test_what_mending_could_not_do_is_told(call: Call, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
