@@ -34,7 +34,7 @@ MIB = 1024**2
 
 # Holds so many MiB for some seconds: `tail` keeps what it may have to print. A shell that counts, for some time.
 HOLD = "head -c {size}m /dev/zero | tail | sleep {seconds}"
-BURN = "TIMEFORMAT='cost %U %S'; time for i in $(seq {count}); do :; done"
+BURN = "TIMEFORMAT='cost %U %S'; i=0; time while ((i++ < {count})); do :; done"
 
 
 def limited(**limits: str) -> str:
@@ -86,12 +86,13 @@ def measuring(driver: Driver) -> int:
 def test_cpu_time_is_what_the_processes_say_they_used(driver: StartJob, cpus: str) -> None:
     job = driver(Job(script=[]), docker_options=limited(**({"cpus": cpus} if cpus else {})))
     job.prepared()
-    output = job.run(BURN.format(count=1_500_000 if not cpus else 900_000)).output
+    output = job.run(BURN.format(count=3_000_000)).output
     used, _ = ended(job)
 
     found = row(used, "build", "build_script")
-    assert found.cpu_seconds == pytest.approx(cost(output), rel=0.03, abs=0.05)
-    assert found.cpu_seconds and found.cpu_seconds > 0.7
+    assert cost(output) > 2
+    # Beside what it tells of itself: the shell's own start and end.
+    assert found.cpu_seconds == pytest.approx(cost(output) + 0.01, rel=0.03)
     if cpus:
         assert container(used, "build").limits.cpus == 0.5
         assert (found.throttled_periods or 0) > 0
@@ -306,7 +307,7 @@ def test_a_container_that_is_made_again_is_measured_on(driver: StartJob) -> None
 def test_a_job_whose_measuring_dies_loses_nothing_else(driver: StartJob) -> None:
     job = driver(Job(script=[]))
     job.prepared()
-    assert job.run(BURN.format(count=100_000)).code == 0
+    assert job.run(BURN.format(count=200_000)).code == 0
     time.sleep(0.5)
     os.kill(measuring(job), signal.SIGKILL)
     assert job.run("true", stage="after_script").code == 0
