@@ -18,7 +18,7 @@ from executor.settings import folders
 from executor.settings.document import Document, read_document
 from executor.settings.load import load_executor_settings, load_settings
 from executor.settings.model import Settings
-from executor.settings.token import expand_environment
+from executor.settings.token import expand_environment, shorten_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +95,8 @@ class Scene:
     @fact
     def loaded(self) -> Settings:
         """The settings as a job gets them. OperatorError where it would not."""
-        return load_settings(config=self.config, runner=self.runner or self._runner_of_hooks())
+        named = self.runner or self._runner_of_hooks()
+        return load_settings(config=self.config, runner=named, short_token=self._short_token())
 
     @fact
     def state_dir(self) -> str:
@@ -293,6 +294,13 @@ class Scene:
         except Skip:
             return None
         return words.get("--runner")
+
+    def _short_token(self) -> str | None:
+        """What tells the driver at a job which of several runners has taken it."""
+        try:
+            return shorten_token(self.token) or None
+        except Skip:
+            return None
 
     def _default_state_dir(self) -> str:
         if self.account.uid == 0:

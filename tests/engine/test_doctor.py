@@ -210,10 +210,13 @@ def test_caches_on_another_disk(host: DoctorHost) -> None:
 
 @needs_root
 def test_packets_are_not_passed_on(host: DoctorHost) -> None:
-    """As in a network namespace that nobody has set up."""
-    before = ["unshare", "--net"]
+    """In a network namespace of its own, which also has none of Docker's rules."""
+    before = ["unshare", "--net", "sh", "-c", 'echo 0 > /proc/sys/net/ipv4/ip_forward; exec "$@"', "sh"]
 
-    assert host.wrong("docker.network.forwarding", before=before) == {"docker.network.forwarding": "error"}
+    assert host.wrong("docker.network", before=before) == {
+        "docker.network.forwarding": "error",
+        "docker.network.firewall": "error",
+    }
 
 
 @needs_root

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from executor import __version__
 from executor.doctor.model import Repair, Skip, Verdict, check, error, note, passed, warning
 from executor.doctor.scene import PHASES, option_words
+from executor.settings.load import SYSTEM_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,8 @@ OWN_GRACE_SECONDS = 15
 CLEANUP_BEGINS_SECONDS = 300
 DEFAULT_GRACEFUL_SECONDS = 600
 LEAST_SECONDS = {"config_exec_timeout": 10, "prepare_exec_timeout": 60, "cleanup_exec_timeout": 15}
+# Those that read settings.
+READING_PHASES = ("config", "prepare")
 NO_PHASE = {
     "config": "Without it the runner does not know where builds and caches lie.",
     "prepare": "Without it no container is made, and every job fails at its first stage.",
@@ -162,6 +165,8 @@ def _wrong(scene: Scene, phase: str, arguments: Any) -> str:
     if others := [word for word in words if word in PHASES and word != phase]:
         return f'{phase}_args holds "{others[0]}" beside "{phase}".'
     config = options.get("--config")
+    if config is None and phase in READING_PHASES and not _is_usual(scene, scene.config):
+        return f"{phase}_args does not name {scene.config}: the driver does not find it by itself, and takes defaults."
     if config is not None and not os.path.isabs(config):
         return f"{phase}_args names {config!r}, a relative path: the runner calls the driver from another folder."
     if config is not None and not os.path.isfile(config):
@@ -249,6 +254,11 @@ def shutdown(scene: Scene) -> Verdict:
         why="A restart of the service cuts running jobs off before their containers are removed.",
         fix=f"editor {scene.config}   # shutdown_timeout = 60",
     )
+
+
+def _is_usual(scene: Scene, config: str) -> bool:
+    """Whether the driver looks there by itself."""
+    return config in (f"{SYSTEM_FOLDER}/config.toml", f"{scene.account.home}/.gitlab-runner/config.toml")
 
 
 def _custom(section: dict[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,18 @@ def test_nothing_is_wrong_on_a_healthy_host(tmp_path: Path) -> None:
     assert {f.check.id for f in findings if f.verdict.status == "info"} <= {"cache.mount.root"}
 
 
+def test_nothing_is_wrong_with_two_custom_runners(tmp_path: Path) -> None:
+    """The driver tells them apart by the token of the job."""
+    host = Host(tmp_path)
+    text = host.config.read_text()
+    second = (
+        text[text.index("[[runners]]") :].replace("virida-gitlab-runner", "second").replace("t1_SECRET", "t1_OTHER")
+    )
+    host.config.write_text(text + second)
+
+    assert told(examined(host.scene())) == {}
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault["name"] for fault in FAULTS])
 def test_a_fault_is_named_with_its_fix(fault: dict[str, Any], tmp_path: Path) -> None:
     if fault.get("root") and os.geteuid() != 0:
