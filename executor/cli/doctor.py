@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> int:
     checks = chosen(parsed.checks, with_job=parsed.job)
     began = time.monotonic()
     scene = this_host(parsed.config, parsed.runner)
+    _tell_whose_eyes(scene)
     findings = _examined(scene, checks)
     _show(parsed, scene, findings, time.monotonic() - began)
     if parsed.fix:
@@ -95,6 +96,12 @@ def _list(parsed: argparse.Namespace) -> int:
     for one in checks:
         terminal.show(f"{one.id:{width}}  {one.title}{' (with --job)' if one.with_job else ''}")
     return SUCCESS
+
+
+def _tell_whose_eyes(scene: Scene) -> None:
+    if not scene.world.speaks_for_account:
+        name = terminal.printable(scene.account.name)
+        terminal.complain(f"doctor: jobs run as {name}, and this is what you see. `sudo executor doctor` sees more.")
 
 
 def _examined(scene: Scene, checks: Sequence[Check]) -> list[Finding]:

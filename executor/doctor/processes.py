@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from executor.settings.load import SYSTEM_FOLDER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -15,7 +17,7 @@ OPTIONS = ("-c", "--config")
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process that runs jobs. `config` is the file that it was started with ("" is its default place).
+    """A process that runs jobs. `config` is the file that it was started with, else the one in its usual place.
 
     `executable` is its program's path; `environment` is None where this account may not see it.
     """
@@ -61,7 +63,7 @@ def _described(folder: str, words: list[str]) -> Process:
         uid=int(status["Uid"].split()[1]),
         gid=int(status["Gid"].split()[1]),
         groups=tuple(int(group) for group in status.get("Groups", "").split()),
-        config=_config(folder, words),
+        config=_config(folder, words) or _usual_config(int(status["Uid"].split()[1]), _environment(folder)),
         executable=executable.removesuffix(" (deleted)"),
         outdated=executable.endswith(" (deleted)"),
         open_files=soft,
@@ -77,6 +79,22 @@ def _config(folder: str, words: list[str]) -> str:
             path = value if equals else words[index + 1]
             return os.path.normpath(os.path.join(_link(f"{folder}/cwd") or "/", path))
     return ""
+
+
+def _usual_config(uid: int, environment: Mapping[str, str] | None) -> str:
+    if uid == 0:
+        return f"{SYSTEM_FOLDER}/config.toml"
+    home = (environment or {}).get("HOME") or _home(uid)
+    return f"{home}/.gitlab-runner/config.toml"
+
+
+def _home(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return "/"
 
 
 def _limits(folder: str) -> tuple[int, str]:

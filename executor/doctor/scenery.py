@@ -24,7 +24,7 @@ def this_host(config: str | None, runner: str | None) -> Scene:
     """
     processes = runner_processes()
     path = os.path.abspath(config) if config else _usual_config(processes)
-    process = next((one for one in processes if (one.config or f"{SYSTEM_FOLDER}/config.toml") == path), None)
+    process = next((one for one in processes if os.path.realpath(one.config) == os.path.realpath(path)), None)
     account = find_account(process, read_unit(), path)
     return Scene(World(account, Witness(account), _open_more_files()), path, runner, process=process)
 
@@ -38,6 +38,6 @@ def _open_more_files() -> int:
 
 def _usual_config(processes: list[Process]) -> str:
     usual = (f"{SYSTEM_FOLDER}/config.toml", os.path.expanduser(f"{USER_FOLDER}/config.toml"))
-    running = [process.config for process in processes if process.config]
+    running = [process.config for process in processes]
     found = (path for path in usual if os.path.lexists(path))
     return next(found, running[0] if len(running) == 1 else usual[0])

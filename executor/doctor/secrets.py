@@ -21,7 +21,7 @@ SHORTEST = 6
 SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|KEY|AUTH|CREDENTIAL", re.IGNORECASE)
 # Tokens of GitLab, keys of S3, passwords in addresses: whoever wrote them where they do not belong.
 SHAPES = re.compile(
-    r"\bgl[a-z]{2,8}-[\w.-]{8,}|\bGR1348941[\w-]+|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"\bgl(?:agent|cbt|dt|ffct|ft|imt|oas|pat|ptt|rt|rtr|soat|wt)-[\w.-]{8,}|\bGR1348941[\w-]+|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
 )
 
 

@@ -48,7 +48,7 @@ def closing(findings: Sequence[Finding], seconds: float) -> str:
         "warning": _plural(counts["warning"], "warning"),
         "error": _plural(counts["error"], "error"),
         "crashed": "crashed",
-        "info": "to know",
+        "info": "to know (--verbose)",
         "skipped": "not needed here",
     }
     told = ", ".join(f"{counts[status]} {word}" for status, word in words.items() if counts[status])

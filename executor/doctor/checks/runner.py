@@ -118,7 +118,8 @@ def process_outdated(scene: Scene) -> Verdict:
 @check("runner.process.single", "Only one gitlab-runner works with this config.toml")
 def process_single(scene: Scene) -> Verdict:
     """Two hand out the same slots to different jobs."""
-    same = [process for process in scene.world.runners() if _works_with(process.config, scene.config)]
+    path = os.path.realpath(scene.config)
+    same = [process for process in scene.world.runners() if os.path.realpath(process.config) == path]
     if len(same) < 2:
         return passed()
     numbers = ", ".join(str(process.pid) for process in same)
@@ -133,7 +134,7 @@ def process_single(scene: Scene) -> Verdict:
 @check("runner.process.config", "The running gitlab-runner works with the config.toml that is looked at")
 def process_config(scene: Scene) -> Verdict:
     """Looking at another file than the one in use helps nobody."""
-    others = sorted({process.config for process in scene.world.runners() if process.config} - {scene.config})
+    others = sorted({process.config for process in scene.world.runners()} - {scene.config})
     if scene.process or not others:
         return passed()
     return note(
@@ -200,12 +201,6 @@ def service_enabled(scene: Scene) -> Verdict:
         why="After a reboot no job is taken.",
         fix="systemctl enable gitlab-runner",
     )
-
-
-def _works_with(of_process: str, config: str) -> bool:
-    from executor.settings.load import SYSTEM_FOLDER
-
-    return (of_process or f"{SYSTEM_FOLDER}/config.toml") == config
 
 
 def _start(scene: Scene) -> str:

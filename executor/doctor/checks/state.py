@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from executor.doctor.model import Repair, Skip, Verdict, check, error, note, passed, warning
@@ -11,6 +12,8 @@ from executor.errors import ExecutorError
 from executor.settings.folders import audit_file
 
 if TYPE_CHECKING:
+    from sqlite3 import Connection
+
     from executor.doctor.scene import Scene
     from executor.sandbox.garbage import Garbage
 
@@ -312,7 +315,7 @@ def _history_problem(path: str) -> str:
     from executor.usage.history.schema import MIGRATIONS
 
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0.5) as connection:
+        with closing(_opened_to_read(path)) as connection:
             (found,) = connection.execute("PRAGMA user_version").fetchone()
             (intact,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as failure:
@@ -322,6 +325,16 @@ def _history_problem(path: str) -> str:
     if found > len(MIGRATIONS):
         return f"The history {path} has version {found}, newer than {len(MIGRATIONS)}, which this driver knows."
     return "" if intact == "ok" else f"The history {path} is damaged: {intact}."
+
+
+def _opened_to_read(path: str) -> Connection:
+    """The database, in a way that makes no files beside it: the service could not write those of root."""
+    import sqlite3
+    from pathlib import Path
+
+    in_use = os.path.exists(f"{path}-shm")
+    options = "mode=ro" if in_use else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{Path(path).as_uri()}?{options}", uri=True, timeout=0.5)
 
 
 @check("state.kept", "Failed jobs that are kept for a look are gone in time")

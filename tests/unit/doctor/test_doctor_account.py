@@ -54,6 +54,19 @@ def test_a_process_as_proc_tells_of_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("uid", "config"), [(0, "/etc/gitlab-runner/config.toml"), (998, "/home/runner/.gitlab-runner/config.toml")]
+)
+def test_the_usual_place_of_config_toml(uid: int, config: str, tmp_path: Path) -> None:
+    folder = tmp_path / "815"
+    folder.mkdir()
+    (folder / "cmdline").write_text("gitlab-runner\0run\0")
+    (folder / "status").write_text(STATUS.replace("\t998", f"\t{uid}"))
+    (folder / "environ").write_text("HOME=/home/runner\0")
+
+    assert [process.config for process in runner_processes(str(tmp_path))] == [config]
+
+
+@pytest.mark.parametrize(
     "words", [["gitlab-runner", "verify"], ["gitlab-runner-helper", "artifacts-uploader"], ["bash", "run"], [""]]
 )
 def test_processes_that_run_no_jobs(words: list[str], tmp_path: Path) -> None:

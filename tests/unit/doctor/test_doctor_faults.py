@@ -6,6 +6,7 @@ Cases are the files of tests/cases/doctor; tests/unit/doctor/host.py tells how t
 from __future__ import annotations
 
 import os
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from executor.doctor.catalogue import all_checks, chosen
 from executor.doctor.examine import verdict_of
 from executor.doctor.model import Finding
 from executor.doctor.secrets import Secrets
-from tests.unit.doctor.host import CASES, Host, read_case, substituted
+from tests.unit.doctor.host import CASES, Host, make_database, read_case, substituted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,18 @@ def test_nothing_is_wrong_with_two_custom_runners(tmp_path: Path) -> None:
     host.config.write_text(text + second)
 
     assert told(examined(host.scene())) == {}
+
+
+def test_looking_at_the_history_makes_no_files(tmp_path: Path) -> None:
+    """They would be those of root, and the service could not write them."""
+    host = Host(tmp_path)
+    make_database(tmp_path / "state/history.db", 1)
+    with sqlite3.connect(tmp_path / "state/history.db") as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+
+    assert told(examined(host.scene())) == {}
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["history.db", "jobs"]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault["name"] for fault in FAULTS])

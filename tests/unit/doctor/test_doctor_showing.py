@@ -78,7 +78,10 @@ def test_lines_fit_but_for_what_is_to_be_copied() -> None:
 @pytest.mark.parametrize(
     ("findings", "end"),
     [
-        (FINDINGS, "2 ok, 1 warning, 1 error, 1 to know, 1 not needed here. Jobs will fail until the error is fixed."),
+        (
+            FINDINGS,
+            "2 ok, 1 warning, 1 error, 1 to know (--verbose), 1 not needed here. Jobs will fail until the error is fixed.",
+        ),
         (FINDINGS[:1], "1 ok. This host is ready for jobs."),
         (FINDINGS[4:5], "1 warning. Jobs run, but not as they should."),
         ([FINDINGS[1]] * 2, "2 errors. Jobs will fail until the errors are fixed."),
