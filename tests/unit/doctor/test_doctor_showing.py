@@ -80,7 +80,8 @@ def test_lines_fit_but_for_what_is_to_be_copied() -> None:
     [
         (
             FINDINGS,
-            "2 ok, 1 warning, 1 error, 1 to know (--verbose), 1 not needed here. Jobs will fail until the error is fixed.",
+            "2 ok, 1 warning, 1 error, 1 to know (--verbose), 1 not needed here. "
+            "Jobs will fail until the error is fixed.",
         ),
         (FINDINGS[:1], "1 ok. This host is ready for jobs."),
         (FINDINGS[4:5], "1 warning. Jobs run, but not as they should."),
