@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_mounts_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The driver shares its state folder with containers by a mount, where the host does not; nobody else ends that."""
+    yield
+    base = f"{tmp_path_factory.getbasetemp().resolve()}/"
+    targets = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for target in reversed([target for target in targets if target.startswith(base)]):
+        subprocess.run(["umount", target], check=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

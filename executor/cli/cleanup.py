@@ -11,6 +11,10 @@ from executor.sandbox.keeping import seconds_left, wait_until_over
 from executor.sandbox.state import linked_folder, mark_ended
 from executor.terminal import complain
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LONGEST_STATUS = 20
 
 
@@ -34,7 +38,10 @@ def _remove(folder: str) -> None:
     wait_until_over(folder)
     from executor.sandbox.janitor import end_job
 
+    afterwards = _work_for_caches(folder) if os.path.exists(f"{folder}/caches") else None
     end_job(folder)
+    if afterwards:
+        afterwards()
 
 
 def _end_measuring(folder: str) -> None:
@@ -55,3 +62,10 @@ def _keep_what_was_used(folder: str) -> None:
 
     with suppress(Exception):
         keep_what_was_used(folder)
+
+
+def _work_for_caches(folder: str) -> Callable[[], None]:
+    """What its caches leave to be done when the job is gone."""
+    from executor.cache.jobs.ending import work_after
+
+    return work_after(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 from executor.cli.options import split_options
 from executor.errors import SUCCESS, JobError, Terminated
@@ -31,10 +32,14 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     options, _ = split_options(arguments)
     attempt = take_over_or_begin(load_context(options, os.environ))
+    if attempt.context.job.caches:
+        attempt = _with_store(attempt)
     plan = _plan(attempt)
     attempt.note_plan(plan)
     if attempt.context.settings.report.artifacts:
         _ask_for_reports(attempt)
+    if plan.caches.in_store:
+        _keep_job_caches(attempt, plan)
     for warning in (*attempt.context.settings.warnings, *plan.warnings):
         log_warning(warning)
     for role in (plan.helper.role, plan.build.role):
@@ -51,6 +56,20 @@ def main(arguments: list[str]) -> int:
         _measure(attempt, plan)
     _clean_up_after_others(attempt)
     return SUCCESS
+
+
+def _with_store(attempt: Attempt) -> Attempt:
+    """The attempt with what the plan of a job with caches needs to know."""
+    from executor.sandbox.caches import with_store
+
+    return replace(attempt, host=with_store(attempt.host, attempt, os.environ))
+
+
+def _keep_job_caches(attempt: Attempt, plan: Plan) -> None:
+    """Let the cache stages know what they are to do."""
+    from executor.sandbox.caches import keep_job_caches
+
+    keep_job_caches(attempt, plan.caches)
 
 
 def _ask_for_reports(attempt: Attempt) -> None:
@@ -77,7 +96,8 @@ def _host(attempt: Attempt) -> Host:
     """The job's place, with what its history says that it needs where limits are to follow that."""
     if not attempt.context.settings.limits.auto:
         return attempt.host
-    
+    from dataclasses import replace
+
     from executor.sandbox.past_need import needed_memory
 
     return replace(attempt.host, needed_memory=needed_memory(attempt.state_dir, attempt.context.job))

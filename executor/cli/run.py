@@ -9,7 +9,7 @@ import os
 
 from executor.cli.options import split_options
 from executor.errors import SUCCESS, OperatorError, SystemFailure, report_build_exit_code
-from executor.job.stages import BUILD, LAST, container_of
+from executor.job.stages import BUILD, CACHE_STAGES, LAST, container_of
 from executor.sandbox.state import job_folder, note_stage
 from executor.stages.measured import oom_kills, tell_begin, tell_end
 from executor.stages.run import run_stage
@@ -36,7 +36,10 @@ def main(arguments: list[str]) -> int:
         _hand_over_if_wanted(folder)
     if stage == LAST and os.path.exists(f"{folder}/report"):
         _send_reports(folder)
-    code = _run_in_attempts(folder, role, script)
+    if stage in CACHE_STAGES and os.path.exists(f"{folder}/caches"):
+        code = _run_cache_stage(folder, stage)
+    else:
+        code = _run_in_attempts(folder, role, script)
     if stage == LAST and os.path.exists(f"{folder}/usage/section"):
         _tell_what_was_used(folder)
     tell_end(folder, code)
@@ -64,6 +67,13 @@ def _role_for(script: str, stage: str) -> str:
             fix='Set shell = "bash" under [[runners]] in config.toml.',
         )
     return role
+
+
+def _run_cache_stage(folder: str, stage: str) -> int:
+    """Restore or save the caches of a job that has them in the store: no script runs for them."""
+    from executor.stages.caching import run_cache_stage
+
+    return run_cache_stage(folder, stage)
 
 
 def _send_reports(folder: str) -> None:

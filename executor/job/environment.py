@@ -29,6 +29,11 @@ def slot(environ: Mapping[str, str], job: Job) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= SLOT_DIGITS else None
 
 
+def trusted_project_dir(environ: Mapping[str, str], job: Job) -> str:
+    """Where the runner puts the project in the containers. "" where it does not say or a job's variable hides it."""
+    return _unforged(environ, job, "CI_PROJECT_DIR")
+
+
 def trusted_short_token(environ: Mapping[str, str], job: Job) -> str | None:
     """The runner's shortened token, which tells what `[[runners]]` took the job. None where it was forged."""
     return _unforged(environ, job, "CI_RUNNER_SHORT_TOKEN") or None

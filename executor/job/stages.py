@@ -20,6 +20,8 @@ HELPER_STAGES = frozenset(
     }
 )
 
+CACHE_STAGES = ("restore_cache", "archive_cache", "archive_cache_on_failure")
+
 # What the runner calls at a job's end while there still is a log to write to; not where it cuts the job off.
 LAST = "cleanup_file_variables"
 

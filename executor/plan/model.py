@@ -16,6 +16,11 @@ HELPER = "helper"
 BUILD = "build"
 SERVICE = "service"
 
+MOUNT = "mount"
+COPY = "copy"
+ARCHIVE = "archive"
+NO_CACHES = "none"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
@@ -26,7 +31,9 @@ class Host:
     behind the runner's `builds_dir` and `cache_dir`. `slot` None is "forged". `gitlab_runner` is the host's binary for
     the helper, "" for none. `variables` are the job's effective ones (see `job_variables`): forgeable, only for
     expansion. `cpus` is a count, `memory` bytes, `platform` as in linux/amd64. `needed_memory` is what the job's build
-    container should have by its history, in bytes, 0 for unknown.
+    container should have by its history, in bytes, 0 for unknown. `project_dir` is where the runner puts the project in
+    the containers, "" where the job overwrote what it says. `cache_store` is the folder of layers, "" where the driver
+    can keep none; `cache_obstacle` why they cannot be mounted.
     """
 
     key: str
@@ -41,6 +48,9 @@ class Host:
     memory: int
     platform: str
     needed_memory: int = 0
+    project_dir: str = ""
+    cache_store: str = ""
+    cache_obstacle: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +147,23 @@ class Handover:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CachePlan:
+    """How `cache:` is kept. `mode` is MOUNT or COPY (from layers in `store`), ARCHIVE (by the runner's own scripts) or
+    NO_CACHES; `why` says why it is nothing better. `prefix` is the project's path below builds_dir.
+    """
+
+    mode: str = NO_CACHES
+    why: str = ""
+    store: str = ""
+    prefix: str = ""
+
+    @property
+    def in_store(self) -> bool:
+        """Whether the driver keeps the caches itself."""
+        return self.mode in (MOUNT, COPY)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that one job needs. `key` names the job on this host: in names, labels and the state folder.
 
@@ -158,5 +185,6 @@ class Plan:
     service_logs: bool = False
     handover: Handover | None = None
     attempts: int = 1
+    caches: CachePlan = field(default_factory=CachePlan)
     rule: str = ""
     warnings: tuple[str, ...] = ()

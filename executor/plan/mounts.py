@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from executor.errors import ExecutorError, JobError, OperatorError
 from executor.plan import naming
-from executor.plan.model import BUILD, CONTROL, GITLAB_RUNNER, HELPER, Mount
+from executor.plan.caches import plan_caches
+from executor.plan.model import BUILD, CONTROL, GITLAB_RUNNER, HELPER, MOUNT, CachePlan, Mount
 from executor.plan.volumes import Volume, container_path, is_within, parse_volume
 
 TYPE_CHECKING = False
@@ -19,18 +20,20 @@ HASH_DIGITS = 32
 
 @dataclass(frozen=True)
 class Mounts:
-    """The mounts of each container of a job; those of all its services are the same."""
+    """The mounts of each container of a job, those of all its services are the same; and what becomes of `cache:`."""
 
     helper: tuple[Mount, ...]
     build: tuple[Mount, ...]
     services: tuple[Mount, ...]
+    caches: CachePlan
 
 
 def plan_mounts(request: Request) -> Mounts:
     """All mounts of the job. Raises `OperatorError` or `JobError` for an entry that cannot be or must not be."""
     runner, host = request.settings.runner, request.host
     shared = _operators_volumes(request)
-    builds = Mount(source=host.builds_host_dir, target=runner.builds_dir)
+    caches = plan_caches(request, [*(mount.target for mount in shared), *request.docker.tmpfs])
+    builds = Mount(source=host.builds_host_dir, target=runner.builds_dir, mode=_builds_mode(caches))
     work = (builds, *_cache(request, shared))
     binary = [Mount(source=host.gitlab_runner, target=GITLAB_RUNNER, mode="ro")] if host.gitlab_runner else []
     own = [_helper_volume(text) for text in request.settings.helper.volumes]
@@ -38,7 +41,13 @@ def plan_mounts(request: Request) -> Mounts:
         helper=_distinct((*work, _control(request, HELPER), *binary, *shared, *own)),
         build=_distinct((*work, _control(request, BUILD), *shared)),
         services=_distinct((builds, *shared)),
+        caches=caches,
     )
+
+
+def _builds_mode(caches: CachePlan) -> str:
+    """What is mounted there later is to be seen in the containers, which live already."""
+    return "rw,rslave" if caches.mode == MOUNT else "rw"
 
 
 def _control(request: Request, role: str) -> Mount:

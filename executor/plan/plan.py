@@ -59,6 +59,7 @@ def make_plan(job: Job, settings: Settings, host: Host) -> Plan:
         service_logs=bool(services) and shows_service_logs(request),
         attempts=stage_attempts(request),
         handover=plan_handover(request),
+        caches=mounts.caches,
         rule=request.rule.name if request.rule else "",
         warnings=tuple(dict.fromkeys(request.warnings)),
     )

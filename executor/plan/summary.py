@@ -39,6 +39,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "reusable_builds": plan.reusable_builds,
         "keep_volumes": plan.keep_volumes,
         "keep_seconds": plan.keep_seconds,
+        "caches": asdict(plan.caches),
         "handover": asdict(plan.handover) if plan.handover else None,
         "attempts": plan.attempts,
         "policy": plan.rule,

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from executor.errors import SystemFailure
+from executor.sandbox.mounted import take_caches_apart
 from executor.sandbox.state import make_private
 from executor.sandbox.wiping import wipe_secrets
 
@@ -108,14 +110,24 @@ def _take(owner_file: str, job_folder: str, project_path: str) -> bool:
         owner = owner_of(owner_file)
         if owner and os.path.isdir(owner):
             return False
-        if owner:
-            _void(owner_file, project_path)
+        if owner and not _is_void(owner_file, project_path):
+            return False
         os.symlink(job_folder, owner_file)
         return True
 
 
+def _is_void(owner_file: str, project_path: str) -> bool:
+    """End the claim of a job that is gone; whether that could be done."""
+    try:
+        _void(owner_file, project_path)
+    except SystemFailure:
+        return False
+    return True
+
+
 def _void(owner_file: str, project_path: str) -> None:
     """End a claim, in the folder's lock: what its job must not leave to the next one goes first."""
+    take_caches_apart(os.path.dirname(owner_file), kept=True)
     wipe_secrets(f"{os.path.dirname(owner_file)}/work", project_path)
     os.unlink(owner_file)
 

@@ -16,6 +16,7 @@ from executor.plan.naming import JOB_LABEL
 from executor.sandbox.folders import locked, owner_of
 from executor.sandbox.janitor import BIRTH_SECONDS, dead_jobs, end_job, stateless_jobs
 from executor.sandbox.keeping import seconds_left
+from executor.sandbox.mounted import take_caches_apart
 from executor.sandbox.removal import remove_tree
 from executor.sandbox.state import load_of_any_version
 from executor.sandbox.teardown import engine_in, remove_job
@@ -54,6 +55,7 @@ class Garbage:
             elif self.kind == "lost job":
                 remove_job(self.engine, self.path, {"prepared": True})
             else:
+                take_caches_apart(self.path, kept=False)
                 remove_tree(self.path)
             return not os.path.lexists(self.path) and not _things(self.engine, self.path)
         except (ExecutorError, OSError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from executor.job.variables import job_variables
 from executor.plan.model import Host
+from executor.sandbox.caches import file_system_obstacle, store_folder
 from executor.sandbox.context import find_gitlab_runner
 from executor.sandbox.folders import cache_path, kept_work, passing_work
 from executor.sandbox.host import keeps_sources, memory, platform, runner_folder
@@ -29,6 +30,7 @@ def preview_host(job: Job, settings: Settings, environment: Mapping[str, str]) -
     project = f"{settings.runner.builds_dir}/{job.project_path}"
     folders = {"CI_PROJECT_DIR": project, "RUNNER_TEMP_PROJECT_DIR": f"{project}.tmp"}
     variables = job_variables(job, folders | dict(environment))
+    forged = any(variable.key == "CI_PROJECT_DIR" for variable in job.variables)
     folder = f"{state_dir(settings)}/jobs/{job.id}-preview"
     base = f"{builds_dir(settings)}/{runner_folder(settings)}/{job.project_id}"
     kept = keeps_sources(job, variables)
@@ -46,4 +48,7 @@ def preview_host(job: Job, settings: Settings, environment: Mapping[str, str]) -
         cpus=os.cpu_count() or 1,
         memory=memory(),
         platform=platform(),
+        project_dir="" if forged else variables.get("CI_PROJECT_DIR", ""),
+        cache_store=store_folder(settings),
+        cache_obstacle=file_system_obstacle(settings),
     )

@@ -27,10 +27,12 @@ def remove_tree(
 
 
 def _remove(path: str) -> None:
-    """By `rm`: Python's own way gives up where a job made folders a thousand deep."""
+    """By `rm`: Python's own way gives up where a job made folders a thousand deep. What is mounted below stays."""
     import subprocess
 
-    subprocess.run(["rm", "-rf", "--", path], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    subprocess.run(
+        ["rm", "-rf", "--one-file-system", "--", path], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
 
 
 def _remove_in_container(path: str, engine: Engine, image: str, labels: Mapping[str, str]) -> None:
@@ -39,7 +41,7 @@ def _remove_in_container(path: str, engine: Engine, image: str, labels: Mapping[
         "Image": image,
         "User": "0",
         "Labels": dict(labels),
-        "Entrypoint": ["find", "/virida-removal", "-mindepth", "1", "-delete"],
+        "Entrypoint": ["find", "/virida-removal", "-xdev", "-mindepth", "1", "-delete"],
         "HostConfig": {"NetworkMode": "none", "Binds": [f"{path}:/virida-removal"]},
     }
     container = str(engine.ask("POST", "/containers/create", body).value()["Id"])

@@ -2,6 +2,7 @@
 
 <job>/attempts                  how often a stage may be run
 <job>/<role>/container.json     name, platform and body of the container
+<job>/made-again                a container was made again: what is mounted in it is not what was mounted in the first
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # The Engine knows a container that is being removed for a moment longer.
 REMOVAL_SECONDS = 2.0
+MADE_AGAIN = "made-again"
 PAUSE_SECONDS = 0.05
 LEAVING = ("removing", "dead")
 
@@ -50,6 +52,8 @@ def make_vanished_again(folder: str) -> bool:
     gone = [role for role in (HELPER, BUILD) if _is_gone(engine, _remembered(folder, role)["name"])]
     for role in (HELPER, BUILD) if HELPER in gone else gone:
         _make_again(engine, folder, role)
+    if gone:
+        os.close(os.open(f"{folder}/{MADE_AGAIN}", os.O_WRONLY | os.O_CREAT, 0o600))
     return bool(gone)
 
 

@@ -14,6 +14,7 @@ from executor.engine.endpoint import Endpoint
 from executor.errors import SystemFailure
 from executor.plan.naming import JOB_LABEL, STATE_LABEL
 from executor.sandbox.folders import release
+from executor.sandbox.mounted import take_caches_apart
 from executor.sandbox.removal import remove_tree
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ def remove_job(engine: Engine, job_folder: str, facts: dict[str, Any]) -> None:
     if not facts.get("prepared"):
         time.sleep(LATECOMER_SECONDS)
         _remove_from_engine(engine, job_folder, facts, label)
-    for folder in (*_passing_folders(job_folder, facts), job_folder):
+    passing = _passing_folders(job_folder, facts)
+    for folder in passing:
+        take_caches_apart(folder, kept=False)
+    if facts.get("cache_store"):
+        _release_layers(str(facts["cache_store"]), job_folder)
+    for folder in (*passing, job_folder):
         remove_tree(folder, engine, str(facts.get("helper_image", "")), _labels(job_folder))
 
 
@@ -64,6 +70,12 @@ def _remove_from_engine(engine: Engine, job_folder: str, facts: dict[str, Any], 
 def _running(engine: Engine, label: str) -> list[str]:
     """Containers of the job that may still write in its folders, whatever they were asked."""
     return [str(thing["Id"]) for thing in engine.labelled("containers", label).value() if thing["State"] == "running"]
+
+
+def _release_layers(store: str, job_folder: str) -> None:
+    from executor.cache.jobs.ending import release_lease
+
+    release_lease(store, os.path.basename(job_folder))
 
 
 def engine_in(facts: dict[str, Any]) -> Engine:

@@ -8,6 +8,7 @@ import random
 import re
 import threading
 import time
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,7 @@ class Job:
     dependencies: list[JobRecord] = field(default_factory=list)
     hooks: dict[str, list[str]] = field(default_factory=dict)
     extra_steps: dict[str, list[str]] = field(default_factory=dict)
+    protected: bool = False
     id: int = field(default_factory=unique_number)
 
     def __post_init__(self) -> None:
@@ -117,7 +119,7 @@ class Job:
             "ref_type": "branch",
             "refspecs": [f"+refs/heads/{self.ref}:refs/remotes/origin/{self.ref}"],
             "depth": self.depth,
-            "protected": False,
+            "protected": self.protected,
         }
 
     def _predefined(self, url: str) -> list[Variable]:
@@ -149,7 +151,7 @@ class Job:
         return [{**step, "timeout": self.timeout} for step in steps]
 
     def _project_id(self) -> int:
-        return sum(self.project.encode()) * 1000 + len(self.project)
+        return zlib.crc32(self.project.encode())
 
 
 @dataclass

@@ -63,7 +63,8 @@ check_interval = 1
 class Settings:
     """config.toml and executor.toml in a folder of their own, with a state folder that no other runner shares.
 
-    `options` are lines of `[[runners]]`, `docker_options` lines of `[runners.docker]`.
+    `options` are lines of `[[runners]]`, `docker_options` lines of `[runners.docker]`, `executor_options` sections of
+    executor.toml.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Settings:
         concurrency: int = 1,
         options: str = "",
         docker_options: str = "",
+        executor_options: str = "",
         driver: Path = LAUNCHER,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,7 @@ class Settings:
             "docker": docker_options,
         }
         self.config_file.write_text(_CONFIG.format(**values))
-        (folder / "executor.toml").write_text(f'[storage]\nstate_dir = "{self.state_dir}"\n')
+        (folder / "executor.toml").write_text(f'[storage]\nstate_dir = "{self.state_dir}"\n{executor_options}')
 
     @property
     def short_token(self) -> str:
