@@ -52,7 +52,14 @@ def socket_permission(scene: Scene) -> Verdict:
         raise Skip("there is no socket")
     if scene.world.may(path, os.R_OK | os.W_OK):
         return passed(path)
-    name = scene.account.name
+    name, group = scene.account.name, os.stat(path).st_gid
+    if group in os.getgrouplist(name, scene.account.gid) and group not in (scene.account.gid, *scene.account.groups):
+        return error(
+            f"{name} is in the group of {path} ({_owner(path)}), and the running service was started before.",
+            expected="a service that has the group",
+            why=NO_JOB,
+            fix="systemctl restart gitlab-runner",
+        )
     return error(
         f"The service account {name} cannot open {path} ({_owner(path)}).",
         expected=f"{name} in the socket's group, also of the running service",

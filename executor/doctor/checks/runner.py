@@ -11,7 +11,9 @@ from executor.doctor.model import Skip, Verdict, check, error, note, passed, war
 if TYPE_CHECKING:
     from executor.doctor.scene import Scene
 
-OLDEST = (17, 9)
+# Older ones lack the protocol that the driver speaks; from `EXIT_CODES` on they pass on exit codes of scripts.
+OLDEST = (17, 0)
+EXIT_CODES = (17, 9)
 NAME = "gitlab-runner"
 INSTALL = "https://docs.gitlab.com/runner/install/linux-repository/"
 LEAST_FILES = 1024
@@ -75,12 +77,18 @@ def binary_version(scene: Scene) -> Verdict:
             why="The binary is damaged, made for another machine, or no gitlab-runner: no job can be taken.",
             fix=f"install gitlab-runner anew: {INSTALL}",
         )
-    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= OLDEST:
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if numbers >= EXIT_CODES:
         return passed(version)
-    return error(
+    why = (
+        "It does not give the driver the job's facts (JOB_RESPONSE_FILE): every job fails."
+        if numbers < OLDEST
+        else "It cannot pass on the exit codes of scripts: allow_failure:exit_codes and retry rules do not work."
+    )
+    return (error if numbers < OLDEST else warning)(
         f"gitlab-runner {version} at {path} is too old.",
         expected="17.9 or newer",
-        why="It cannot pass on the exit codes of scripts: allow_failure:exit_codes and retry rules do not work.",
+        why=why,
         fix="apt-get install --only-upgrade gitlab-runner && systemctl restart gitlab-runner",
     )
 

@@ -87,6 +87,19 @@ def test_nothing_is_wrong_with_two_custom_runners(tmp_path: Path) -> None:
     assert told(examined(host.scene())) == {}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_group_that_the_running_service_does_not_have_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was added to the group has to restart the service, and is not told to be added again."""
+    host = Host(tmp_path, {"denied": ["{host}/run/docker.sock"]})
+    os.chown(tmp_path / "run/docker.sock", -1, 4242)
+    monkeypatch.setattr(os, "getgrouplist", lambda name, group: [group, 4242])
+
+    (verdict,) = [verdict_of(host.scene(), check) for check in chosen(["docker.socket.permission"])]
+
+    assert "was started before" in verdict.found
+    assert verdict.fix == ("systemctl restart gitlab-runner",)
+
+
 def test_looking_at_the_history_makes_no_files(tmp_path: Path) -> None:
     """They would be those of root, and the service could not write them."""
     host = Host(tmp_path)
