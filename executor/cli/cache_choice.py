@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from executor.cli.cache_stores import RunnerStore
 
 MOST_CANDIDATES = 8
-PATTERN = frozenset("*?[")
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def matching(caches: Sequence[Found], word: str) -> list[Found]:
     return (
         [one for one in caches if one.snapshot.place.key == word]
         or [one for one in caches if one.id == word]
-        or [one for one in caches if PATTERN & set(word) and fnmatchcase(one.snapshot.place.key, word)]
+        or [one for one in caches if fnmatchcase(one.snapshot.place.key, word)]
         or _none(caches, word)
     )
 

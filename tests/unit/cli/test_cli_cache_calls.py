@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.unit.cli.caches import CacheHost
 
-COMMANDS = [("ls",), ("show", "x"), ("rm", "x", "--yes"), ("verify",), ("gc",)]
+COMMANDS = [("ls",), ("show", "x"), ("rm", "x", "--yes"), ("verify",), ("stats",), ("gc",)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -123,7 +123,7 @@ def test_no_colour_where_none_is_wanted(host: CacheHost, environment: dict[str, 
 def test_only_ascii_where_the_locale_has_no_more(host: CacheHost) -> None:
     host.save("k" * 100)
 
-    for words in (["ls"], ["show", "k*"], ["gc", "--dry-run", "--quota", "1"]):
+    for words in (["ls"], ["show", "k*"], ["stats"], ["gc", "--dry-run", "--quota", "1"]):
         _, seen = host.on_terminal(*words, LC_ALL="C")
         assert seen.isascii(), seen
 
