@@ -226,8 +226,7 @@ class Scene:
     @fact
     def info(self) -> dict[str, Any]:
         """The Engine's /info."""
-        self.answering_version()
-        return dict(self.ask("/info"))
+        return self.ask_table("/info")
 
     @fact
     def docker_root(self) -> str:
@@ -255,6 +254,18 @@ class Scene:
             raise
         except ExecutorError:
             raise Skip("the Docker Engine does not answer") from None
+
+    def ask_table(self, path: str) -> dict[str, Any]:
+        """GET of what is to be an object; Skip where it is none."""
+        answer = self.ask(path)
+        if not isinstance(answer, dict):
+            raise Skip("the Docker Engine does not say")
+        return answer
+
+    def ask_tables(self, path: str) -> list[dict[str, Any]]:
+        """GET of what is to be a list of objects; what is none is left out."""
+        answer = self.ask(path)
+        return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
 
     def fetch(self, request: Request) -> Response:
         """An HTTP request as the service would make it: with its proxies, and the authority that config.toml names."""

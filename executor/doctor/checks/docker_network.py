@@ -90,7 +90,7 @@ def addresses(scene: Scene) -> Verdict:
         raise Skip("jobs share a network that is there")
     pools = scene.info.get("DefaultAddressPools") or DEFAULT_POOLS
     capacity = sum(_networks_in(pool) for pool in pools)
-    used = sum(_from_pools(network, pools) for network in scene.ask("/networks") or [])
+    used = sum(_from_pools(network, pools) for network in scene.ask_tables("/networks"))
     left = capacity - used
     if left >= min(scene.concurrent, capacity):
         return passed(f"{left} of {capacity} left")
@@ -224,7 +224,8 @@ def _networks_in(pool: dict[str, Any]) -> int:
 def _from_pools(network: dict[str, Any], pools: list[dict[str, Any]]) -> int:
     """How many of the pools' networks this one takes."""
     taken = 0
-    for config in (network.get("IPAM") or {}).get("Config") or []:
+    ipam = network.get("IPAM")
+    for config in (ipam.get("Config") if isinstance(ipam, dict) else None) or []:
         subnet = ip_network(config.get("Subnet") or "::/128", strict=False)
         taken += any(_overlaps(subnet, pool) for pool in pools)
     return taken

@@ -65,7 +65,7 @@ def storage_filesystem(scene: Scene) -> Verdict:
 def storage_images(scene: Scene) -> Verdict:
     """A broken image store shows here first."""
     try:
-        count = len(scene.ask("/images/json") or [])
+        count = len(scene.ask_tables("/images/json"))
     except EngineError as failure:
         return error(
             f"The Engine cannot list its images: {failure.message[:200]}",

@@ -55,14 +55,12 @@ def memory_overcommit(scene: Scene) -> Verdict:
 @check("host.load", "This host is not busy beyond measure")
 def load(scene: Scene) -> Verdict:
     """Over five minutes."""
-    words = scene.world.read("/proc/loadavg").split()
-    if len(words) < 2:
-        raise Skip("/proc/loadavg does not tell")
+    last, five_minutes, _ = _loads(scene)
     bound = BUSY_LOAD * scene.world.cpus()
-    if min(float(words[0]), float(words[1])) <= bound:
-        return passed(words[1])
+    if min(last, five_minutes) <= bound:
+        return passed(f"{five_minutes:.2f}")
     return warning(
-        f"The load is {words[1]} over five minutes on {scene.world.cpus()} CPUs.",
+        f"The load is {five_minutes:.2f} over five minutes on {scene.world.cpus()} CPUs.",
         expected=f"{bound} or less",
         why="Jobs run many times slower than they could, and into time-outs.",
         fix=("top", f"editor {scene.config}   # lower concurrent"),
@@ -73,7 +71,7 @@ def load(scene: Scene) -> Verdict:
 def files_open(scene: Scene) -> Verdict:
     """fs.file-max, of all processes together."""
     words = scene.world.read("/proc/sys/fs/file-nr").split()
-    if len(words) != 3 or int(words[0]) < int(words[2]) * NEARLY_ALL:
+    if len(words) != 3 or not all(map(str.isdigit, words)) or int(words[0]) < int(words[2]) * NEARLY_ALL:
         return passed()
     return error(
         f"{words[0]} files are open of {words[2]} that this host allows (fs.file-max).",
@@ -101,10 +99,9 @@ def files_watches(scene: Scene) -> Verdict:
 @check("host.processes.room", "This host can start more processes")
 def processes_room(scene: Scene) -> Verdict:
     """kernel.pid_max and threads-max, of all processes together."""
-    words = scene.world.read("/proc/loadavg").split()
+    running = _loads(scene)[2]
     bounds = [scene.world.read(f"/proc/sys/kernel/{name}").strip() for name in ("pid_max", "threads-max")]
     numbers = [int(bound) for bound in bounds if bound.isdigit()]
-    running = int(words[3].partition("/")[2]) if len(words) > 3 else 0
     if not numbers or running < min(numbers) * NEARLY_ALL:
         return passed(f"{running} threads")
     return error(
@@ -201,6 +198,14 @@ def reboot(scene: Scene) -> Verdict:
     if not scene.world.read("/var/run/reboot-required"):
         return passed()
     return note("An update of the system waits for a reboot.", fix="let jobs end, then reboot")
+
+
+def _loads(scene: Scene) -> tuple[float, float, int]:
+    """The load of the last minute and of five, and how many threads there are."""
+    found = re.match(r"(\d+\.\d+) (\d+\.\d+) \S+ \d+/(\d+)", scene.world.read("/proc/loadavg"))
+    if not found:
+        raise Skip("/proc/loadavg does not tell")
+    return float(found[1]), float(found[2]), int(found[3])
 
 
 def meminfo(scene: Scene) -> dict[str, int]:

@@ -137,7 +137,7 @@ def _inspect(scene: Scene, name: str) -> dict[str, Any] | None:
 
     def ask() -> dict[str, Any] | None:
         try:
-            return dict(scene.ask(f"/images/{quote(name)}/json"))
+            return scene.ask_table(f"/images/{quote(name)}/json")
         except EngineError:
             return None
 

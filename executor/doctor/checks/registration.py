@@ -328,9 +328,10 @@ def tls(scene: Scene) -> Verdict:
 @check("runner.config.names", "Custom runners of one config.toml can be told apart")
 def names(scene: Scene) -> Verdict:
     """Several custom runners need names of their own, and tokens of their own."""
-    tables = [table for table in scene.table.get("runners", []) if isinstance(table, dict)]
-    tokens = [table.get("token") for table in tables if has_token(str(table.get("token") or ""))]
-    named = [table.get("name") for table in tables if table.get("executor") == "custom"]
+    found = scene.table.get("runners")
+    tables = [table for table in found if isinstance(table, dict)] if isinstance(found, list) else []
+    tokens = [token for table in tables if has_token(token := str(table.get("token") or ""))]
+    named = [str(table.get("name")) for table in tables if table.get("executor") == "custom"]
     if len(set(tokens)) == len(tokens) and len(set(named)) == len(named):
         return passed()
     what = "token" if len(set(tokens)) < len(tokens) else "name"

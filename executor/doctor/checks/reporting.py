@@ -78,7 +78,8 @@ def token_accepted(scene: Scene) -> Verdict:
     if answer.status != 200:
         raise Skip("GitLab does not tell of tokens")
     facts = _facts(answer.body)
-    scopes = [str(scope) for scope in facts.get("scopes") or []]
+    told = facts.get("scopes")
+    scopes = [str(scope) for scope in told] if isinstance(told, list) else []
     if "api" not in scopes:
         return _unfit(f"The token for reports has the scopes {', '.join(scopes) or 'none'}.")
     left = _days_left(str(facts.get("expires_at") or ""), scene.world.now())
