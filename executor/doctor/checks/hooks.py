@@ -183,6 +183,8 @@ def _wrong(scene: Scene, phase: str, arguments: Any) -> str:
 @check("runner.hooks.starts", "The driver starts, in the version of this doctor")
 def starts(scene: Scene) -> Verdict:
     """Called as the account, with the environment of the service."""
+    if not scene.world.speaks_for_account:
+        raise Skip("only root can call it as the service does")
     found = [program for _, program in programs(scene) if scene.world.may(program, os.X_OK) and program.startswith("/")]
     if not found:
         raise Skip("there is no program to start")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import pytest
 
 from executor.doctor.account import SERVICE_PATH, Account, Unit, find_account, read_unit
 from executor.doctor.processes import Process, runner_processes
-from executor.doctor.witness import Witness
+from executor.doctor.witness import Witness, may_by_modes
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -162,6 +163,42 @@ def test_the_witness_sees_what_the_account_sees() -> None:
     assert not inside
     assert not writes
     assert os.access(folder / "closed", os.R_OK)
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "gid", "groups", "asked", "may"),
+    [
+        (0o600, 7, 7, (), os.R_OK, True),
+        (0o600, 8, 7, (), os.R_OK, False),
+        (0o640, 8, 7, (), os.R_OK, True),
+        (0o640, 8, 8, (7,), os.R_OK, True),
+        (0o640, 8, 8, (7,), os.W_OK, False),
+        (0o604, 8, 8, (), os.R_OK, True),
+        (0o066, 7, 7, (), os.R_OK, False),
+        (0o000, 0, 0, (), os.R_OK | os.W_OK, True),
+        (0o600, 0, 0, (), os.X_OK, False),
+        (0o100, 0, 0, (), os.X_OK, True),
+    ],
+)
+@needs_root
+def test_what_modes_say(mode: int, uid: int, gid: int, groups: tuple[int, ...], asked: int, may: bool) -> None:
+    """For who is not root and looks at a service of somebody else."""
+    folder = Path(tempfile.mkdtemp(prefix="virida-modes-"))
+    folder.chmod(0o755)
+    file = folder / "file"
+    file.touch()
+    file.chmod(mode)
+    os.chown(file, 7, 7)
+    account = Account(uid=uid, gid=gid, groups=groups, name="a", home="/", source="unit", environment={})
+
+    seen = may_by_modes(account, str(file), asked)
+    folder.chmod(0o700)
+    closed = may_by_modes(account, str(file), asked)
+    shutil.rmtree(folder)
+
+    assert seen is may
+    assert closed is (may and uid == 0)
+    assert not may_by_modes(account, str(file), asked)
 
 
 def test_the_witness_ends_with_us(tmp_path: Path) -> None:
