@@ -131,13 +131,13 @@ def _show(parsed: argparse.Namespace, scene: Scene, findings: list[Finding], sec
 
         terminal.show(report(scene, findings, facts, seconds))
     else:
-        _show_people(parsed, findings, facts, seconds)
+        _show_people(parsed, findings, facts)
+        _print_end(scene, findings, seconds)
 
 
-def _show_people(parsed: argparse.Namespace, findings: list[Finding], facts: dict[str, str], seconds: float) -> None:
+def _show_people(parsed: argparse.Namespace, findings: list[Finding], facts: dict[str, str]) -> None:
     from executor.doctor.identity import headline
     from executor.doctor.render import Line, lines
-    from executor.doctor.summary import closing
 
     unicode = terminal.speaks_unicode()
     # As wide as need be: a headline has no place to break.
@@ -145,7 +145,13 @@ def _show_people(parsed: argparse.Namespace, findings: list[Finding], facts: dic
     _print(Line(""))
     for line in lines(findings, unicode=unicode, verbose=parsed.verbose):
         _print(line)
-    _print(Line(closing(findings, seconds)))
+
+
+def _print_end(scene: Scene, findings: list[Finding], seconds: float) -> None:
+    from executor.doctor.render import Line
+    from executor.doctor.summary import closing
+
+    _print(Line(closing(findings, seconds, sees_all=scene.world.speaks_for_account)))
 
 
 def _print(line: Line) -> None:

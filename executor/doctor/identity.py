@@ -42,7 +42,7 @@ def headline(facts: dict[str, str], *, unicode: bool) -> str:
     docker = (
         f"Docker {facts['docker']} (cgroup {facts['cgroup']}, {facts['storage_driver']})"
         if facts["docker"]
-        else "no Docker Engine"
+        else "no answer from Docker"
     )
     parts = [
         f"virida-executor {facts['virida_executor']} on {facts['host']}",

@@ -40,8 +40,8 @@ def is_failed(findings: Sequence[Finding], *, strict: bool) -> bool:
     return any(finding.verdict.status in bounds for finding in findings)
 
 
-def closing(findings: Sequence[Finding], seconds: float) -> str:
-    """Totals, and what they mean for jobs."""
+def closing(findings: Sequence[Finding], seconds: float, *, sees_all: bool = True) -> str:
+    """Totals, and what they mean for jobs. `sees_all` is whether we see what the account that runs jobs sees."""
     counts = _counts(findings)
     words = {
         "ok": "ok",
@@ -52,21 +52,21 @@ def closing(findings: Sequence[Finding], seconds: float) -> str:
         "skipped": "not needed here",
     }
     told = ", ".join(f"{counts[status]} {word}" for status, word in words.items() if counts[status])
-    return f"{_plural(len(findings), 'check', number=True)} in {seconds:.1f} s: {told}. {_meaning(counts)}"
+    return f"{_plural(len(findings), 'check', number=True)} in {seconds:.1f} s: {told}. {_meaning(counts, sees_all=sees_all)}"
 
 
 def _counts(findings: Sequence[Finding]) -> Counter[str]:
     return Counter(finding.verdict.status for finding in findings)
 
 
-def _meaning(counts: Counter[str]) -> str:
+def _meaning(counts: Counter[str], *, sees_all: bool) -> str:
     if counts["error"]:
         return f"Jobs will fail until the {_plural(counts['error'], 'error')} {_is(counts['error'])} fixed."
     if counts["crashed"]:
         return "A check failed by itself: please report it."
     if counts["warning"]:
         return "Jobs run, but not as they should."
-    return "This host is ready for jobs."
+    return "This host is ready for jobs." if sees_all else "What you may see of this host is in order; root sees more."
 
 
 def _plain(finding: Finding) -> dict[str, Any]:

@@ -94,6 +94,12 @@ def test_the_sentence_at_the_end(findings: list[Finding], end: str) -> None:
     assert closing(findings, 1.44) == f"{count} in 1.4 s: {end}"
 
 
+def test_the_end_for_who_may_not_see_all() -> None:
+    assert closing(FINDINGS[:1], 0, sees_all=False).endswith(
+        "What you may see of this host is in order; root sees more."
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "failed", "strictly"),
     [
