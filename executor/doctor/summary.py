@@ -52,7 +52,8 @@ def closing(findings: Sequence[Finding], seconds: float, *, sees_all: bool = Tru
         "skipped": "not needed here",
     }
     told = ", ".join(f"{counts[status]} {word}" for status, word in words.items() if counts[status])
-    return f"{_plural(len(findings), 'check', number=True)} in {seconds:.1f} s: {told}. {_meaning(counts, sees_all=sees_all)}"
+    number = _plural(len(findings), "check", number=True)
+    return f"{number} in {seconds:.1f} s: {told}. {_meaning(counts, sees_all=sees_all)}"
 
 
 def _counts(findings: Sequence[Finding]) -> Counter[str]:

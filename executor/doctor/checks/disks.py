@@ -108,7 +108,8 @@ def disk_noexec(scene: Scene) -> Verdict:
     """Containers inherit the option with the mounted folder."""
     for use, path in folders(scene).items():
         mount = scene.world.mount(path)
-        if mount and "noexec" in mount.options:
+        # No program ever lies in the state folder itself.
+        if mount and "noexec" in mount.options and path != scene.state_dir:
             temporary = path == scene.temporary_dir
             return (warning if temporary else error)(
                 f"{mount.target} is mounted noexec; {path} ({use}) is on it.",
