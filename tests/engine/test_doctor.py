@@ -187,8 +187,12 @@ def test_what_the_service_account_sees(host: DoctorHost) -> None:
 @pytest.mark.parametrize(
     ("options", "steps", "wrong"),
     [
-        ("size=1m", "dd if=/dev/zero of={state}/full bs=1M count=2 2>/dev/null; true", {"host.disk.space": "error"}),
-        ("nr_inodes=100", "touch $(seq -f '{state}/%g' 200); true", {"host.disk.inodes": "error"}),
+        (
+            "size=1m,mode=700",
+            "dd if=/dev/zero of={state}/full bs=1M count=2 2>/dev/null; true",
+            {"host.disk.space": "error"},
+        ),
+        ("nr_inodes=100,mode=700", "touch $(seq -f '{state}/%g' 200); true", {"host.disk.inodes": "error"}),
         ("ro,mode=700", "true", {"host.disk.readonly": "error"}),
         ("noexec,mode=700", "true", {"host.disk.noexec": "error"}),
     ],
@@ -197,7 +201,7 @@ def test_what_the_service_account_sees(host: DoctorHost) -> None:
 def test_faults_of_the_disk(options: str, steps: str, wrong: dict[str, str], host: DoctorHost) -> None:
     before = host.mounted(host.state_dir, options, steps.format(state=host.state_dir))
 
-    assert host.wrong("host", before=before) == wrong
+    assert host.wrong(before=before) == wrong
 
 
 @needs_root

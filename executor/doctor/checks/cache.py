@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ARCHIVES = "archive"
 KINDS = ("", "s3", "gcs", "azure")
 FULL = 1.1
+# What trying takes, with some to spare.
+LEAST_ROOM, LEAST_INODES = 1024 * 1024, 50
 SLOWER = "Caches are copied into jobs instead of mounted (about 60 times slower)."
 # What S3 says, and whether it is the key, the clock or the bucket.
 REFUSALS = {
@@ -73,6 +75,9 @@ def overlay(scene: Scene) -> Verdict:
     store, builds = (_existing(path) for path in (scene.cache_store, scene.builds_dir))
     if os.stat(store).st_dev != os.stat(builds).st_dev or not os.access(store, os.W_OK):
         raise Skip("caches and builds are not on one file system that can be written")
+    room = scene.world.space(builds)
+    if room and (room.free < LEAST_ROOM or (room.inodes and room.inodes_free < LEAST_INODES)):
+        raise Skip("there is no room to try")
     problem = scene.world.overlay_problem(store, builds)
     if problem is None:
         raise Skip("only root can try")

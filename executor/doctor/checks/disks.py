@@ -87,9 +87,7 @@ def disk_readonly(scene: Scene) -> Verdict:
     """A disk with errors is mounted anew, read-only."""
     for use, path in folders(scene).items():
         mount = scene.world.mount(path)
-        if mount and "ro" in mount.options and "rw" not in mount.options:
-            return _readonly(use, path, mount.target)
-        if mount and {"ro", "rw"} <= mount.options:
+        if mount and "ro" in mount.options:
             return _readonly(use, path, mount.target)
     return passed()
 

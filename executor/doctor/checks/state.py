@@ -37,6 +37,7 @@ def folder_writable(scene: Scene) -> Verdict:
     place = _existing(path)
     if scene.world.may(place, os.W_OK | os.X_OK):
         return passed(path)
+    _require_writable_mount(scene, place)
     own = place == path
     return error(
         f"{scene.account.name} may not write in {place}{'' if own else f', where {path} is to be made'}.",
@@ -136,6 +137,7 @@ def builds_writable(scene: Scene) -> Verdict:
             _require_state(scene)
         place = _existing(path)
         if not os.path.isdir(place) or not scene.world.may(place, os.W_OK | os.X_OK):
+            _require_writable_mount(scene, place)
             return error(
                 f"{scene.account.name} may not write in {place} ({key}).",
                 expected=f"a folder of {scene.account.name}",
@@ -359,6 +361,13 @@ def _close(folders: list[str]) -> None:
 def _remove(garbage: list[Garbage], now: float) -> None:
     for one in garbage:
         one.remove(now)
+
+
+def _require_writable_mount(scene: Scene, place: str) -> None:
+    """Skip where the whole file system is read-only: that is told once."""
+    mount = scene.world.mount(place)
+    if mount and "ro" in mount.options:
+        raise Skip(f"{mount.target} is mounted read-only")
 
 
 def _require_state(scene: Scene) -> None:
