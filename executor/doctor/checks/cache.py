@@ -164,8 +164,36 @@ def quota(scene: Scene) -> Verdict:
         f"Caches take {size(used)}, more than their quota of {written}.",
         expected="what was used least recently goes after each job",
         why="The disk fills up; collecting has failed or is cut off each time.",
-        fix=f"executor gc --config {scene.config} --older-than 7d",
+        fix=f"executor cache gc --config {scene.config}",
     )
+
+
+@check("cache.store.whole", "Every cache that is kept is whole")
+def whole(scene: Scene) -> Verdict:
+    """Pointers that can be read, to layers that are there; `executor cache verify` compares the content as well."""
+    _mounted(scene)
+    broken = sum(_broken(folder) for folder in _entries(scene.cache_store) if os.path.isdir(f"{folder}/keys"))
+    if not broken:
+        return passed()
+    return warning(
+        f"Damaged caches in {scene.cache_store}: {broken}. Their pointers cannot be read, or layers are missing.",
+        expected="pointers and layers as the driver has written them",
+        why="Jobs begin without these caches.",
+        fix=f"executor cache verify --config {scene.config}",
+    )
+
+
+def _broken(folder: str) -> int:
+    """How many caches of one runner lead nowhere."""
+    from executor.cache.store.records import Records
+
+    records = Records(folder)
+    whole_ones = [
+        snapshot
+        for snapshot in records.snapshots()
+        if all(os.path.isdir(f"{folder}/l/{layer}") for layer in snapshot.layers)
+    ]
+    return len(list(records.pointer_files())) - len(whole_ones)
 
 
 @check("cache.archives.kind", "The runner's own caches are of a kind that it knows")
