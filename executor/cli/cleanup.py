@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from executor.cli.options import split_options
 from executor.errors import SUCCESS
 from executor.sandbox.background import in_background
 from executor.sandbox.keeping import seconds_left, wait_until_over
@@ -13,7 +14,7 @@ from executor.terminal import complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 LONGEST_STATUS = 20
 
@@ -27,18 +28,19 @@ def main(arguments: list[str]) -> int:
         _end_measuring(folder)
     if seconds_left(folder) is None:
         mark_ended(folder)
-    in_background(lambda: _remove(folder))
+    options, _ = split_options(arguments)
+    in_background(lambda: _remove(folder, options))
     return SUCCESS
 
 
-def _remove(folder: str) -> None:
+def _remove(folder: str, options: Mapping[str, str]) -> None:
     """Remove the job, once it is kept no longer: its end is not marked before, for who waits for its folder."""
     if os.path.exists(f"{folder}/usage"):
         _keep_what_was_used(folder)
     wait_until_over(folder)
     from executor.sandbox.janitor import end_job
 
-    afterwards = _work_for_caches(folder) if os.path.exists(f"{folder}/caches") else None
+    afterwards = _work_for_caches(folder, options) if os.path.exists(f"{folder}/caches") else None
     end_job(folder)
     if afterwards:
         afterwards()
@@ -64,8 +66,12 @@ def _keep_what_was_used(folder: str) -> None:
         keep_what_was_used(folder)
 
 
-def _work_for_caches(folder: str) -> Callable[[], None]:
-    """What its caches leave to be done when the job is gone."""
+def _work_for_caches(folder: str, options: Mapping[str, str]) -> Callable[[], None] | None:
+    """What its caches leave to be done when the job is gone. Caches that nobody can tell of keep nothing else here."""
     from executor.cache.jobs.ending import work_after
+    from executor.stages.caching import bucket_of
 
-    return work_after(folder)
+    try:
+        return work_after(folder, lambda short_token: bucket_of(short_token, options))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     if stage == LAST and os.path.exists(f"{folder}/report"):
         _send_reports(folder)
     if stage in CACHE_STAGES and os.path.exists(f"{folder}/caches"):
-        code = _run_cache_stage(folder, stage)
+        code = _run_cache_stage(folder, stage, options)
     else:
         code = _run_in_attempts(folder, role, script)
     if stage == LAST and os.path.exists(f"{folder}/usage/section"):
@@ -69,11 +69,11 @@ def _role_for(script: str, stage: str) -> str:
     return role
 
 
-def _run_cache_stage(folder: str, stage: str) -> int:
+def _run_cache_stage(folder: str, stage: str, options: Mapping[str, str]) -> int:
     """Restore or save the caches of a job that has them in the store: no script runs for them."""
     from executor.stages.caching import run_cache_stage
 
-    return run_cache_stage(folder, stage)
+    return run_cache_stage(folder, stage, options)
 
 
 def _send_reports(folder: str) -> None:

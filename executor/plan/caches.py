@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from executor.plan.request import Request
+    from executor.settings.model import Settings
 
-# What `[runners.cache]` may say while the driver keeps the caches.
-TYPES = ("",)
+# The type of `[runners.cache]` whose bucket the driver shares caches through, as layers.
+BUCKET = "s3"
 
 
 def plan_caches(request: Request, targets: Iterable[str]) -> CachePlan:
@@ -28,7 +29,15 @@ def plan_caches(request: Request, targets: Iterable[str]) -> CachePlan:
         why=request.host.cache_obstacle,
         store=request.host.cache_store,
         prefix=project[len(builds) :].strip("/"),
+        bucket=has_bucket(request.settings),
     )
+
+
+def has_bucket(settings: Settings) -> bool:
+    """Whether `[runners.cache]` names a bucket that the driver can use."""
+    from executor.settings.buckets import is_usable
+
+    return settings.runner.cache.type == BUCKET and is_usable(settings.runner.cache.s3)
 
 
 def _why_archives(request: Request, targets: Iterable[str], builds: str) -> str:
@@ -37,8 +46,8 @@ def _why_archives(request: Request, targets: Iterable[str], builds: str) -> str:
     own = [target for target in targets if is_within(target, builds) or target == settings.runner.cache_dir]
     if settings.cache.mode == ARCHIVE:
         return "executor.toml says so"
-    if settings.runner.cache.type not in TYPES:
-        return f"[runners.cache] is of type {settings.runner.cache.type}"
+    if settings.runner.cache.type and not has_bucket(settings):
+        return f"[runners.cache] is of type {settings.runner.cache.type}, in a way that only the runner knows"
     if settings.docker.disable_cache:
         return "disable_cache is set"
     if not host.cache_store:

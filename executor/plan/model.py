@@ -149,13 +149,15 @@ class Handover:
 @dataclass(frozen=True, kw_only=True)
 class CachePlan:
     """How `cache:` is kept. `mode` is MOUNT or COPY (from layers in `store`), ARCHIVE (by the runner's own scripts) or
-    NO_CACHES; `why` says why it is nothing better. `prefix` is the project's path below builds_dir.
+    NO_CACHES; `why` says why it is nothing better. `prefix` is the project's path below builds_dir. With `bucket` other
+    hosts share the layers.
     """
 
     mode: str = NO_CACHES
     why: str = ""
     store: str = ""
     prefix: str = ""
+    bucket: bool = False
 
     @property
     def in_store(self) -> bool:

@@ -67,6 +67,7 @@ def keep_job_caches(attempt: Attempt, plan: CachePlan) -> None:
         prefix=plan.prefix,
         project_dir=host.project_dir,
         mounts=plan.mode == MOUNT,
+        bucket_of=settings.runner.short_token if plan.bucket else "",
         lease=os.path.basename(attempt.folder),
         maker=Maker(job_id=job.id, job_name=job.name, project=job.project_path),
         requests=requests_of(job, host.variables, hashed_keys=hashed),

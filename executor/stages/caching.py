@@ -21,21 +21,24 @@ from executor.stages.own import run_own
 from executor.terminal import log_warning
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from executor.cache.jobs.notes import JobCaches, State
+    from executor.cache.remote.remote import Remote
 
 RESTORE = "restore_cache"
 MOST_UNTRACKED = 64 * 1024 * 1024
 
 
-def run_cache_stage(job_folder: str, stage: str) -> int:
-    """Restore or save the job's caches."""
+def run_cache_stage(job_folder: str, stage: str, options: Mapping[str, str]) -> int:
+    """Restore or save the job's caches. `options` are those of the call: where the settings are."""
     caches = load_caches(job_folder)
     if os.path.exists(f"{job_folder}/{MADE_AGAIN}"):
         # Its containers hold the overlay itself, which stays whatever the host unmounts.
         caches = replace(caches, mounts=False)
     state = load_state(job_folder, len(caches.requests))
     try:
-        _run(job_folder, stage, caches, state)
+        _run(job_folder, stage, caches, state, options)
     except CacheFailure as failure:
         log_warning(failure.one_line())
     except OSError as error:
@@ -43,14 +46,28 @@ def run_cache_stage(job_folder: str, stage: str) -> int:
     return SUCCESS
 
 
-def _run(job_folder: str, stage: str, caches: JobCaches, state: State) -> None:
+def bucket_of(short_token: str, options: Mapping[str, str]) -> Remote | None:
+    """The bucket of caches of the runner with this short token; None where it cannot be used, which is no failure."""
+    from executor.cache.remote.remote import Remote
+    from executor.settings.load import load_settings
+
+    try:
+        settings = load_settings(config=options.get("config"), runner=options.get("runner"), short_token=short_token)
+        return Remote.from_settings(settings)
+    except ExecutorError as error:
+        log_warning(error.one_line())
+        return None
+
+
+def _run(job_folder: str, stage: str, caches: JobCaches, state: State, options: Mapping[str, str]) -> None:
     store, containers = Store(caches.store), JobContainers(job_folder)
     view = View(caches, store, containers)
     try:
         if stage == RESTORE:
             from executor.cache.jobs.restore import Restore
 
-            Restore(caches, state, store, view).run()
+            bucket = bucket_of(caches.bucket_of, options) if caches.bucket_of else None
+            Restore(caches, state, store, view, bucket).run()
         else:
             from executor.cache.jobs.save import Save
 
@@ -77,6 +94,7 @@ exit 1
 
     def untracked(self, project_dir: str) -> list[str] | None:
         """What git says in the helper: the configuration of a checkout is the job's, and never for the host."""
+
         listing = f"cd '{quoted(project_dir)}' && git ls-files -o -z --directory --no-empty-directory\n"
         path = f"{self._job_folder}/untracked"
         if run_own(self._job_folder, HELPER, listing, output=path):

@@ -14,7 +14,10 @@ from executor.cache.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from executor.cache.remote.remote import Remote
+    from executor.cache.store.model import Place
 
 WORK = "work"
 UNBOUND = 1 << 62
@@ -52,8 +55,11 @@ def release_lease(store: str, lease: str) -> None:
             Store(store).release(lease)
 
 
-def work_after(job_folder: str) -> Callable[[], None]:
-    """What is to be done for the job's caches once the job is over and gone: the job's folder is read now."""
+def work_after(job_folder: str, bucket_of: Callable[[str], Remote | None]) -> Callable[[], None]:
+    """What is to be done for the job's caches once the job is over and gone: the job's folder is read now.
+
+    `bucket_of` finds the bucket of the runner with this short token.
+    """
     caches = load_caches(job_folder)
     saved = load_state(job_folder, len(caches.requests)).saved
     jobs = os.path.dirname(job_folder)
@@ -63,12 +69,20 @@ def work_after(job_folder: str) -> Callable[[], None]:
         if saved:
             with suppress(CacheFailure):
                 store.finish(saved)
+            _upload(store, saved, bucket_of(caches.bucket_of) if caches.bucket_of else None)
         if saved and _collection_is_due(caches.store):
             with suppress(CacheFailure):
                 quota, age = caches.quota or UNBOUND, caches.max_age or float("inf")
                 store.collect_garbage(quota, age, lambda lease: os.path.isdir(f"{jobs}/{lease}"))
 
     return finish
+
+
+def _upload(store: Store, places: Iterable[Place], bucket: Remote | None) -> None:
+    for place in places if bucket else ():
+        with suppress(CacheFailure):
+            if bucket and (snapshot := store.peek(place)):
+                bucket.push(store, snapshot)
 
 
 def _collection_is_due(store: str) -> bool:

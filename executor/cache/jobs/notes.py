@@ -31,7 +31,8 @@ class JobCaches:
 
     `store` is the store's folder, `builds` the host's folder that jobs see as builds_dir, `prefix` the project's path
     below it, `project_dir` the project as jobs see it. `mounts` is false where layers are copied. `lease` is the job's
-    key. `quota` (bytes) and `max_age` (seconds) bound the store, 0 does not.
+    key. `quota` (bytes) and `max_age` (seconds) bound the store, 0 does not. `bucket_of` is the short token of the
+    runner whose bucket other hosts share the caches through, "" for none.
     """
 
     store: str
@@ -44,6 +45,7 @@ class JobCaches:
     requests: tuple[Request, ...]
     quota: int
     max_age: float
+    bucket_of: str = ""
 
 
 @dataclass(kw_only=True)

@@ -15,6 +15,7 @@ from executor.terminal import log, log_notice, log_step, log_warning
 if TYPE_CHECKING:
     from executor.cache.jobs.notes import JobCaches, State
     from executor.cache.jobs.requests import Candidate, Request
+    from executor.cache.remote.remote import Remote
     from executor.cache.store.model import Snapshot
     from executor.cache.store.store import Store
 
@@ -27,8 +28,11 @@ NO_URL = (
 class Restore:
     """The restore_cache stage of one job. Whatever goes wrong is a line of its log, never its end."""
 
-    def __init__(self, caches: JobCaches, state: State, store: Store, sight: view.View) -> None:
+    def __init__(
+        self, caches: JobCaches, state: State, store: Store, sight: view.View, bucket: Remote | None = None
+    ) -> None:
         self._caches = caches
+        self._bucket = bucket
         self._state = state
         self._store = store
         self._view = sight
@@ -57,12 +61,14 @@ class Restore:
         if not request.restores:
             log_step(f"Not downloading cache {words.shown(request.candidates[0].name)} due to policy")
             return None
+        places = [candidate.place for candidate in request.candidates]
+        fetched = self._bucket.pull(self._store, places, self._caches.lease) if self._bucket else None
         try:
-            found = self._store.find([candidate.place for candidate in request.candidates], self._caches.lease)
+            found = fetched or self._store.find(places, self._caches.lease)
         except CacheFailure as failure:
             log_warning(failure.one_line())
             found = None
-        _tell_look_up(request.candidates, found)
+        _tell_look_up(request.candidates, found, _source(fetched, self._bucket))
         return found
 
     def _mount(self) -> None:
@@ -128,12 +134,19 @@ class Restore:
         log_step("Successfully extracted cache")
 
 
-def _tell_look_up(candidates: tuple[Candidate, ...], found: Snapshot | None) -> None:
+def _source(fetched: Snapshot | None, bucket: Remote | None) -> str:
+    """Where a cache comes from, in the runner's words where it has some."""
+    if fetched:
+        return "Fetched from the bucket of caches."
+    return "This host has the newest version." if bucket else NO_URL
+
+
+def _tell_look_up(candidates: tuple[Candidate, ...], found: Snapshot | None, source: str) -> None:
     """What the runner's scripts say: each key that is tried, and what came of it."""
     for candidate in candidates:
         log_step(f"Checking cache for {words.shown(candidate.name)}...")
         if found and found.place == candidate.place:
-            log(NO_URL)
+            log(source)
             return
         log_notice("WARNING: Cache file does not exist")
         log_notice("Failed to extract cache")

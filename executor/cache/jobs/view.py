@@ -7,7 +7,6 @@ kernel touches what lies below; to change that, the view is taken apart and put 
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -46,7 +45,7 @@ class View:
         then.
         """
         builds = self._caches.builds
-        mark = f"{WORK}{secrets.token_hex(6)}"
+        mark = f"{WORK}{os.urandom(6).hex()}"
         keep_cached_paths(builds, self._caches.prefix, roots)
         paths = [self._store.layer_path(layer) for layer in layers]
         overlay.mount(builds, paths, builds, f"{os.path.dirname(builds)}/{mark}")

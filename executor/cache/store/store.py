@@ -150,8 +150,13 @@ class Store:
         with self.locks.shared():
             self.records.pin(lease, snapshot.layers)
             os.rename(staged, self.layer_path(layer.id))
-            self.records.note_layer(layer)
-            return self._point(snapshot)
+            try:
+                self.records.note_layer(layer)
+                return self._point(snapshot)
+            except BaseException:
+                # Who staged it gets it back: it may be all that there is of a job's files.
+                os.rename(self.layer_path(layer.id), staged)
+                raise
 
     def _publish_unchanged(self, staged: str, snapshot: Snapshot, base: Snapshot, lease: str) -> Snapshot:
         self.discard(staged)
