@@ -85,7 +85,9 @@ def test_a_whole_job(tmp_path: Path) -> None:
     assert job.services == (Image(name="redis:7", alias="kv,cache", command=("--port", "1"), variables=(a,)),)
     assert job.variables[0] == a
     assert job.caches == (
-        Cache(key="k-protected", fallback_keys=("k",), paths=("a/", "$B"), untracked=True, policy="pull", when="always"),
+        Cache(
+            key="k-protected", fallback_keys=("k",), paths=("a/", "$B"), untracked=True, policy="pull", when="always"
+        ),
         Cache(),
     )
     assert job.credentials == (Credentials(url="r.example", username="u", password="p"),)
