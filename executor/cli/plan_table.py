@@ -19,6 +19,12 @@ SIZES = frozenset({"Memory", "MemorySwap", "MemoryReservation", "ShmSize"})
 NANOS = 10**9
 LOGS = "LogConfig"
 STEP = 1024
+NO_CACHES = "none"
+CACHE_MODES = {
+    "mount": "as layers, mounted below the job's files",
+    "copy": "as layers, copied into the job's folder",
+    "archive": "in the runner's own archives",
+}
 
 
 def print_plan(plan: Plan, title: str, console: Console) -> None:
@@ -40,6 +46,8 @@ def _sections(plan: Plan) -> Iterator[tuple[str, Table]]:
     yield "Images", _images(plan)
     yield "Containers", _containers(plan)
     yield "Mounts", _mounts(plan)
+    if plan.caches.mode != NO_CACHES:
+        yield "Caches", _caches(plan)
     yield "Network", _network(plan)
     if plan.handover or plan.attempts > 1:
         yield "Stages", _stages(plan)
@@ -142,6 +150,17 @@ def _mounts(plan: Plan) -> Table:
             places.setdefault((mount.target, _source(mount), mount.mode), []).append(role)
     for (target, source, mode), roles in sorted(places.items()):
         _add(table, target, source, mode, ", ".join(roles))
+    return table
+
+
+def _caches(plan: Plan) -> Table:
+    table = _table("", "")
+    _add(table, "kept", CACHE_MODES[plan.caches.mode])
+    for name, value in (("why", plan.caches.why), ("in", plan.caches.store)):
+        if value:
+            _add(table, name, value)
+    if plan.caches.bucket:
+        _add(table, "shared", "through the bucket of [runners.cache.s3]")
     return table
 
 

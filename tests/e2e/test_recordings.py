@@ -111,7 +111,7 @@ GOOD = {
     "driver-output": Good(why="the scripts run", log=False, prints={"build_script": "never"}),
     "feature-flags": Good(why="the recorded lines carry a time", log=False, prints={"build_script": "two\nthree\n"}),
     "full": Good(
-        why="cache and worktree are there because an earlier job made them, but the cached folder is not in the worktree",
+        why="cache and worktree are there because an earlier job made them; the cache is not part of the worktree",
         earlier="full",
         edits=_FRESH,
         unsaid=("Removing vendor/",),

@@ -130,9 +130,8 @@ def test_a_runner_that_is_killed_leaves_a_mount_to_the_next_job(caching: Caching
 
 def test_a_kept_folder_is_free_of_the_cache_afterwards(host: Host) -> None:
     caching = Caching(host)
-    options = {"git_strategy": "fetch", "project": caching.project, "cache": CACHE}
     for number in range(2):
-        calls = host.job(**options).prepared()
+        calls = host.job(git_strategy="fetch", project=caching.project, cache=CACHE).prepared()
         calls.run(f"mkdir -p /builds/{caching.project}/src", "get_sources")
         calls.run("", "restore_cache")
         text = "mkdir -p vendor/a; echo 1 >> vendor/a/x; mv src src2; mkdir -p src; [ -d vendor/b ] && mv vendor/b gone"
