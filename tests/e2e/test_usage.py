@@ -29,7 +29,8 @@ def section_of(raw: bytes) -> tuple[str, str]:
     """Title and text of the one section."""
     found = SECTION.findall(raw.decode())
     assert len(found) == 1, raw.decode()
-    return found[0]
+    title, text = found[0]
+    return title, text
 
 
 def test_a_job_ends_with_a_closed_section_of_what_it_used(runner: GitLabRunner) -> None:
