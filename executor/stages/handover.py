@@ -43,12 +43,15 @@ def leave_mark(handover: Handover) -> str:
 def give_away(handover: Handover) -> str:
     """Shell for the helper, with options that GNU and busybox know. Links are not followed; root has it all already.
 
-    A line for each file that cannot be given away would drown the job log: one warning tells of all.
+    A line for each file that cannot be given away would drown the job log: one warning tells of all. What is theirs
+    already is not touched: of a mounted cache every file would be copied for it.
     """
     mark, project = quoted(handover.mark), quoted(handover.project_dir)
     return f"""
 owner=$(stat -c %u:%g '{mark}') && rm -f '{mark}' || exit
-[ "$owner" = 0:0 ] || chown -RP "$owner" '{project}' '{project}.tmp' 2>/dev/null
+[ "$owner" = 0:0 ] ||
+  find '{project}' '{project}.tmp' \\( ! -user "${{owner%:*}}" -o ! -group "${{owner#*:}}" \\) \\
+    -exec chown -h "$owner" {{}} + 2>/dev/null
 """
 
 
