@@ -48,15 +48,18 @@ def run_cache_stage(job_folder: str, stage: str, options: Mapping[str, str]) -> 
 
 def bucket_of(short_token: str, options: Mapping[str, str]) -> Remote | None:
     """The bucket of caches of the runner with this short token; None where it cannot be used, which is no failure."""
-    from executor.cache.remote.remote import Remote
     from executor.settings.load import load_settings
 
     try:
+        from executor.cache.remote.remote import Remote
+
         settings = load_settings(config=options.get("config"), runner=options.get("runner"), short_token=short_token)
         return Remote.from_settings(settings)
+    except ImportError as error:
+        log_warning(f"The bucket of caches is not used: the module {error.name} is not installed.")
     except ExecutorError as error:
         log_warning(error.one_line())
-        return None
+    return None
 
 
 def _run(job_folder: str, stage: str, caches: JobCaches, state: State, options: Mapping[str, str]) -> None:
