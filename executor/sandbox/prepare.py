@@ -162,6 +162,12 @@ def _explained(error: EngineError, plan: ContainerPlan) -> ExecutorError:
             f"UNKNOWN USER: {plan.image.name} has no user {plan.user!r}.",
             fix="Correct `image:docker:user` of the job or `user` under [runners.docker], or use a numeric id.",
         )
+    if "not a shared or slave mount" in message:
+        return OperatorError(
+            f"Caches cannot be mounted into containers: {message}",
+            cause="The Docker Engine runs in a mount namespace of its own.",
+            fix='Set mode = "archive" under [cache] in executor.toml.',
+        )
     if error.status in (400, 409) or "invalid" in message.lower():
         return OperatorError(
             f"The Docker Engine refuses the {plan.role} container: {message}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -386,3 +387,43 @@ def test_sources_in_a_place_of_the_jobs_choice(runner: GitLabRunner, repositorie
         )
         assert printed(record) == f"/builds/{place}\n{count}\n"
     assert "copied" in restored(record)
+
+
+def test_caches_on_another_file_system_are_copied(start_runner: StartRunner, project: str) -> None:
+    store = f"/dev/shm/virida-caches-{unique_number()}"
+    runner = start_runner(executor_options=f'[cache]\nstore = "{store}"\n')
+    try:
+        runner.run(job(project, "mkdir -p vendor/a; echo 1 > vendor/a/x; ln -s a vendor/b"))
+        record = runner.run(job(project, marked("cat vendor/b/x")))
+        assert printed(record) == "1\n"
+        assert ", copied, " in restored(record)
+        assert "Archive is up to date!" in saved(record)
+        record = runner.run(job(project, "rm vendor/a/x; echo 2 > vendor/y"))
+        assert "Created cache" in saved(record)
+        assert "Archive is up to date!" not in saved(record)
+        assert printed(runner.run(job(project, marked("find vendor | sort")))).split() == [
+            "vendor",
+            "vendor/a",
+            "vendor/b",
+            "vendor/y",
+        ]
+    finally:
+        shutil.rmtree(store, ignore_errors=True)
+
+
+def test_a_place_that_the_job_forges_leaves_the_cache_to_the_runner(runner: GitLabRunner, project: str) -> None:
+    forged = [variable("CI_PROJECT_DIR", "/builds/../etc")]
+    record = runner.run(job(project, "true", variables=forged))
+    assert "restored" not in restored(record)
+    runner.assert_nothing_left()
+
+
+def test_an_image_that_runs_as_somebody_finds_room_beside_a_cache(
+    runner: GitLabRunner, project: str, image: Callable[[str], str]
+) -> None:
+    nobody = image("virida-executor/test-nonroot")
+    cache = {"key": "k", "paths": ["home/.cache/pip"]}
+    for count in (1, 2, 3):
+        script = ["mkdir -p home/.cache/pip home/.cache/npm", "echo x >> home/.cache/pip/x; touch home/.cache/npm/y"]
+        record = runner.run(job(project, *script, marked("wc -l < home/.cache/pip/x"), cache=cache, image=nobody))
+        assert printed(record) == f"{count}\n"
