@@ -15,6 +15,7 @@ import docker
 import pytest
 from docker.errors import APIError
 
+from executor.cache.store.overlay import mount_lines
 from tests.e2e.jobs import Job, JobRecord, unique_number
 from tests.e2e.repositories import make_repository
 from tests.e2e.runner import driver_processes, left_of, when_settled
@@ -191,13 +192,16 @@ def _pass_time(state_dir: Path) -> None:
 
 
 def _left(runner: GitLabRunner, records: list[JobRecord]) -> list[str]:
-    """Things in the Engine, folders of jobs and of their sources, and processes."""
+    """Things in the Engine, folders of jobs and of their sources, mounted caches with their leases, and processes."""
     state_dir = runner.settings.state_dir
     folders = [
         *(state_dir / "jobs").glob("*"),
         *(state_dir / "builds").glob("*/*/job-*"),
         *(state_dir / "builds").glob("*/*/*/owner"),
+        *(state_dir / "builds").glob("*/*/*/overlay-*"),
+        *(state_dir / "caches").glob("*/leases/*"),
     ]
+    mounts = [line.target for line in mount_lines() if line.kind == "overlay" and str(state_dir) in line.target]
     processes = [f"process {process}" for process in driver_processes(runner.settings)]
     things = [thing for record in records for thing in left_of(record.job.id)]
-    return [*things, *map(str, folders), *processes]
+    return [*things, *map(str, folders), *mounts, *processes]
