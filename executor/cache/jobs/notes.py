@@ -12,7 +12,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 
-from executor.cache.jobs.requests import Request, from_plain
+from executor.cache.jobs.model import Request, from_plain
 from executor.cache.store.model import Maker, Place, Snapshot
 
 TYPE_CHECKING = False

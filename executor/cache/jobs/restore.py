@@ -7,14 +7,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from executor.cache.jobs import view, words
-from executor.cache.jobs.selection import overlapping
+from executor.cache.jobs.overlaps import overlapping
 from executor.cache.store import trees, uppers
 from executor.cache.store.failures import CacheFailure, MustCopy, UnsafePath
 from executor.terminal import log, log_notice, log_step, log_warning
 
 if TYPE_CHECKING:
+    from executor.cache.jobs.model import Candidate, Request
     from executor.cache.jobs.notes import JobCaches, State
-    from executor.cache.jobs.requests import Candidate, Request
     from executor.cache.remote.remote import Remote
     from executor.cache.store.model import Snapshot
     from executor.cache.store.store import Store

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from executor.cache.jobs import marks, moving, words
-from executor.cache.jobs.selection import Selection, Selector, overlapping
+from executor.cache.jobs.overlaps import overlapping
+from executor.cache.jobs.selection import Selection, Selector
 from executor.cache.store import trees
 from executor.cache.store.failures import CacheFailure, MustCopy, told
 from executor.cache.store.overlay import StillInUse
@@ -20,8 +21,8 @@ from executor.terminal import log, log_notice, log_step, log_warning
 
 if TYPE_CHECKING:
     from executor.cache.jobs.containers import Containers
+    from executor.cache.jobs.model import Request
     from executor.cache.jobs.notes import JobCaches, State
-    from executor.cache.jobs.requests import Request
     from executor.cache.jobs.view import View
     from executor.cache.store.model import Snapshot
     from executor.cache.store.store import Store

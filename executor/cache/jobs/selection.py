@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from dataclasses import dataclass, field
 
 from executor.cache.jobs import patterns
+from executor.cache.jobs.overlaps import overlapping
 from executor.cache.store import trees
 from executor.cache.store.failures import UnsafePath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 
 @dataclass
@@ -99,14 +99,6 @@ class Selector:
         return {entry.name for entry in trees.listed(self._project)}
 
 
-def overlapping(some: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether any path of the one is, or lies above or below, a path of the other. None has a slash at its end."""
-    one, other = sorted({*some}), {*others}
-    return any(
-        path in other or any(above in other for above in _parents(path)) or _has_below(path, other) for path in one
-    )
-
-
 def relative_path(path: str, project_dir: str) -> str | None:
     """A path of `cache:paths` below the project, "" for the project itself; None for one that leaves it."""
     absolute = posixpath.normpath(posixpath.join(project_dir, path))
@@ -121,12 +113,3 @@ def _is_plain(path: str) -> bool:
         return bool(trees.parts_of(path)) and posixpath.normpath(path) == path
     except UnsafePath:
         return False
-
-
-def _parents(path: str) -> Iterator[str]:
-    while path := os.path.dirname(path):
-        yield path
-
-
-def _has_below(path: str, others: set[str]) -> bool:
-    return any(other.startswith(f"{path}/") for other in others)

@@ -1,35 +1,12 @@
-"""Words: variables in them, and sizes, numbers and spans of time for people."""
+"""Sizes, numbers and spans of time for people."""
 
 from __future__ import annotations
 
-import re
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-# `$A`, `${A}`, `${A-other}`, `${A:-other}`; `\$` is no variable. What else a shell knows matches nothing.
-VARIABLE = re.compile(r"\\\$|\$(?:\{(?P<braced>\w+)(?P<other>:?-[^}]*)?\}|(?P<plain>\w+))", re.ASCII)
 UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "bytes"))
 SPANS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 # A key or path of a job's own choice: what of it the job log shows.
 LONGEST = 200
 LONG_SECONDS = 10.0
-
-
-def with_variables(text: str, variables: Mapping[str, str]) -> str:
-    """The text as a shell would expand it."""
-
-    def value(found: re.Match[str]) -> str:
-        name = found["braced"] or found["plain"]
-        if not name:
-            return "$"
-        other = found["other"] or ""
-        known = variables.get(name)
-        missing = known is None or (other.startswith(":") and not known)
-        return other.lstrip(":")[1:] if missing and other else known or ""
-
-    return VARIABLE.sub(value, text)
 
 
 def shown(text: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from executor.cache.jobs.requests import Request, from_plain, requests_of
+from executor.cache.jobs.model import Request, from_plain
+from executor.cache.jobs.requests import requests_of
 from executor.job.model import Cache
 from tests.unit.job.builders import job
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from executor.cache.jobs.selection import Selection, Selector, overlapping
-from executor.cache.jobs.words import age, amount, shown, size, took, with_variables
+from executor.cache.jobs.expansion import with_variables
+from executor.cache.jobs.overlaps import overlapping
+from executor.cache.jobs.selection import Selection, Selector
+from executor.cache.jobs.words import age, amount, shown, size, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
