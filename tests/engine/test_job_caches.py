@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ import pytest
 from executor.cache.store.model import Place
 from executor.cache.store.overlay import mount_lines
 from executor.cache.store.store import Store
-from tests.e2e.jobs import unique_number
+from tests.e2e.jobs import unique_number, variable
 from tests.engine.calls import Host, wait_until
 
 if TYPE_CHECKING:
@@ -190,3 +192,21 @@ def test_what_a_job_saved_is_finished_after_it(caching: Caching) -> None:
     assert isinstance(kept[0].snapshot.place, Place)
     layer = kept[0].snapshot.layers[0]
     wait_until(lambda: bool((facts := store.layer(layer)) and facts.synced and facts.digest), 20)
+
+
+def test_containers_that_are_made_again_see_the_cache_and_it_is_saved(caching: Caching) -> None:
+    caching.run("mkdir vendor; echo 1 > vendor/x")
+    again = [variable("EXECUTOR_JOB_SECTION_ATTEMPTS", "2")]
+    calls = caching.host.job(project=caching.project, cache=CACHE, variables=again).prepared()
+    calls.run(f"mkdir -p /builds/{caching.project}", "get_sources")
+    calls.run("", "restore_cache")
+    for container in json.loads((calls.tmpdir / "virida-executor" / "state.json").read_text())["containers"].values():
+        subprocess.run(["docker", "rm", "-f", container], check=True, capture_output=True)
+    # What is told of the second attempt stands before it.
+    assert caching.script(calls, "cat vendor/x; echo 2 > vendor/x").endswith("1\n")
+    assert "Created cache" in calls.run("", "archive_cache").text
+    assert caching.script(calls, "cat vendor/x") == "2\n"
+    calls.end()
+    caching.assert_clean()
+    assert caching.run("cat vendor/x") == "2\n"
+    caching.assert_clean()
