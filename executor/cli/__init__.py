@@ -16,7 +16,22 @@ DRIVER = ("config", "prepare", "run", "cleanup")
 # Of these the runner parses or hides standard output, and shows standard error.
 OUTPUT_UNSEEN = ("config", "cleanup")
 # `used` is not for people: `exec` calls it before `cleanup`.
-COMMANDS = ("exec", "plan", "ps", "usage", "logs", "shell", "cache", "gc", "doctor", "used")
+COMMANDS = (
+    "exec",
+    "plan",
+    "ps",
+    "usage",
+    "logs",
+    "shell",
+    "cache",
+    "gc",
+    "doctor",
+    "install",
+    "uninstall",
+    "register",
+    "unregister",
+    "used",
+)
 
 
 def main() -> None:

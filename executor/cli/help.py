@@ -22,6 +22,8 @@ For people:
   cache COMMAND          the caches that are kept for jobs: list, verify, measure, remove
   gc                     remove what crashed jobs left behind
   doctor                 look for faults of this host, and say how to mend them
+  install, uninstall     write the driver's own files on this host, and take them back
+  register, unregister   let this driver run the jobs of a GitLab runner, and no more
 
 For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
   config                 tell the runner where builds and caches lie
@@ -36,7 +38,25 @@ For gitlab-runner ([runners.custom] in config.toml, see config.toml.example):
 
 `executor COMMAND --help` says more about the commands for people."""
 
-KNOWN = ("exec", "plan", "ps", "usage", "logs", "shell", "cache", "gc", "doctor", "config", "prepare", "run", "cleanup")
+KNOWN = (
+    "exec",
+    "plan",
+    "ps",
+    "usage",
+    "logs",
+    "shell",
+    "cache",
+    "gc",
+    "doctor",
+    "install",
+    "uninstall",
+    "register",
+    "unregister",
+    "config",
+    "prepare",
+    "run",
+    "cleanup",
+)
 
 
 def main(arguments: list[str]) -> int:

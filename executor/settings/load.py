@@ -45,6 +45,11 @@ def load_executor_settings(config: str | None) -> Settings:
     return Settings(**(_read_executor(executor_file) if executor_file else {}))
 
 
+def read_executor_settings(path: str) -> Settings:
+    """What this very executor.toml says. OperatorError where it is missing, unreadable or wrong."""
+    return Settings(**_read_executor(path))
+
+
 def _first_existing(name: str) -> str:
     """A link that leads nowhere counts as existing: it is a mistake to tell, not to pass over."""
     places = (f"{SYSTEM_FOLDER}/{name}", os.path.expanduser(f"{USER_FOLDER}/{name}"))

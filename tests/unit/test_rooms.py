@@ -25,6 +25,7 @@ ROOMS = {
     "report": {"job", "settings", "terminal", "usage"},
     "doctor": {"cache", "engine", "plan", "sandbox", "settings", "usage"},
     "pipeline": {"job", "settings", "terminal"},
+    "setup": {"doctor", "settings"},
 }  # type: dict[str, set[str]]
 
 # The SDK's way to ask credential helpers: it speaks to no engine.

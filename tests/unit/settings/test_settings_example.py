@@ -36,9 +36,10 @@ def test_it_loads_without_a_warning() -> None:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_every_phase_is_called_with_the_file(runner: dict[str, Any], phase: str) -> None:
+def test_every_phase_is_called_with_the_file_and_the_name(runner: dict[str, Any], phase: str) -> None:
     assert runner["custom"][f"{phase}_exec"] == "/usr/local/bin/executor"
-    assert runner["custom"][f"{phase}_args"] == [phase, "--config", "/etc/gitlab-runner/config.toml"]
+    named = ["--config", "/etc/gitlab-runner/config.toml", "--runner", runner["name"]]
+    assert runner["custom"][f"{phase}_args"] == [phase, *named]
 
 
 def test_cleanup_cannot_meet_a_running_script(runner: dict[str, Any]) -> None:
