@@ -37,6 +37,8 @@ class Layer:
     `parent` is the id of the layer that it was made on, "" for one that stands alone. `bytes` and `files` count what
     lies in this layer; `digest` ("" until computed, after the job) is of its whole tree. `synced` is false until the
     disk has it; an unsynced layer of another boot (`boot_id`) is void. `made` is in seconds since the epoch.
+    `blob` is the sha256 of the archive that the layer came from or was last packed into for a bucket ("": none yet),
+    `blob_bytes` that archive's size and `tar_bytes` its size before it was compressed.
     """
 
     id: str
@@ -48,6 +50,9 @@ class Layer:
     boot_id: str
     synced: bool = False
     digest: str = ""
+    blob: str = ""
+    blob_bytes: int = 0
+    tar_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
