@@ -15,12 +15,14 @@ Looks at the caches that this host keeps for jobs, and cares for them.
   rm KEY ...       forget caches
   verify           compare all that is kept with its digests; drop what is damaged
   stats            hit rate, bytes and time saved
+  push KEY ...     upload caches to the bucket that hosts share
+  pull KEY ...     fetch what the bucket has newer
   gc               keep to the quota and age of [cache] in executor.toml
 
 KEY is a key as the job log shows it, a pattern of keys (`deps-*`), or an id of `executor cache ls`.
 `executor cache COMMAND --help` says more."""
 
-COMMANDS = ("ls", "show", "rm", "verify", "stats", "gc")
+COMMANDS = ("ls", "show", "rm", "verify", "stats", "push", "pull", "gc")
 OPTIONS_WITH_VALUE = ("--config", "--runner")
 
 

@@ -46,8 +46,11 @@ class Found:
 
     @property
     def state(self) -> str:
-        """Where it is: `local`, or `broken` where no job finds it any more."""
-        return "local" if self.kept.whole else "broken"
+        """Where it is: `local`; `shared`, in the bucket too when last seen; or `broken`: no job finds it any more."""
+        if not self.kept.whole:
+            return "broken"
+        layers = (self.store.layer(layer) for layer in self.snapshot.layers)
+        return "shared" if all(layer and layer.blob for layer in layers) else "local"
 
 
 def add_choice_options(parser: argparse.ArgumentParser) -> None:

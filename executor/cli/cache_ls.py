@@ -23,8 +23,9 @@ VERSION = 1
 EPILOG = """\
 One line a cache, the one used last first. `Age` counts from the last save, by the job in `Job`;
 `Hits` are restores. `Refs` are `protected` for a cache that only jobs of protected refs use. A
-cache is `local`, or `broken`: no job finds it any more, as a layer of it is lost. Where output is
-not a terminal, columns are divided by tabs.
+cache is `local`; `shared`, which is in the bucket of all hosts too, as far as this one knows; or
+`broken`: no job finds it any more, as a layer of it is lost. Where output is not a terminal,
+columns are divided by tabs.
 
 examples:
   executor cache ls                              all caches
