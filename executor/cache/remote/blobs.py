@@ -71,7 +71,7 @@ def pack(path: str, file: IO[bytes], most: int) -> Blob:
 
 
 class Unpacking:
-    """An archive that is unpacked into an empty, private folder while it arrives. Use it in a `with`: tar ends there."""
+    """An archive that is unpacked into an empty, private folder as it arrives. Use it in a `with`: tar ends there."""
 
     def __init__(self, folder: str, tar_bytes: int) -> None:
         self._tar = _Tar(*UNPACK, f"--directory={folder}", stdin=subprocess.PIPE)
