@@ -111,7 +111,8 @@ def _create_and_enter(parsed: argparse.Namespace, url: str, config: ConfigFile, 
     from executor.setup.creation import create
     from executor.setup.runner_token import delete
 
-    token = create(url, _access_token(parsed), _wanted(parsed), _authority(parsed))
+    wanted = _wanted(parsed)
+    token = create(url, _access_token(parsed), wanted, _authority(parsed))
     terminal.show(f"Created at {url}.")
     try:
         _enter(parsed, url, config, executor, token)

@@ -24,7 +24,7 @@ def find_line(text: str, path: KeyPath) -> int:
     What has no line of its own (a key in an inline table, a default) is given its section's; 0 is "nowhere".
     """
     best_line, best_length = 0, 0
-    for line, found in _places(text):
+    for line, found in statements_in(text):
         length = _shared_length(found, path)
         if length > best_length:
             best_line, best_length = line, length
@@ -37,8 +37,8 @@ def _shared_length(found: KeyPath, path: KeyPath) -> int:
     return shorter if path[:shorter] == found[:shorter] else 0
 
 
-def _places(text: str) -> Iterator[tuple[int, KeyPath]]:
-    """Every header and key with its line and its whole path."""
+def statements_in(text: str) -> Iterator[tuple[int, KeyPath]]:
+    """Every header and key of a valid TOML text with its line (from 1) and its whole path."""
     counts: dict[KeyPath, int] = {}
     section: KeyPath = ()
     for line, statement in _statements(text):

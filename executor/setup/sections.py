@@ -7,6 +7,7 @@ cannot be changed so is an OperatorError, never a broken file.
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def with_section(text: str, section: str) -> str:
     """The text with one more section at its end, after an empty line."""
     newline = "\r\n" if "\r\n" in text else "\n"
     start = text if not text or text.endswith("\n") else text + newline
-    gap = newline if start and not start.endswith(newline * 2) else ""
+    gap = newline if start else ""
     added = start + gap + section.replace("\n", newline)
     wanted = {**_parsed(text), "runners": [*runners_in(text), *runners_in(section)]}
     return _checked(added, wanted)
@@ -42,7 +43,7 @@ def without_section(text: str, index: int) -> str:
     del wanted["runners"][index]
     if not wanted["runners"]:
         del wanted["runners"]
-    lines = text.splitlines(keepends=True)
+    lines = re.split(r"(?<=\n)", text)
     first, end = _lines_of(lines, text, index)
     if first and not lines[first - 1].strip():
         first -= 1
@@ -74,24 +75,16 @@ def _merge(table: Any, values: dict[str, Any], make: Callable[[], Any]) -> None:
 
 def _lines_of(lines: list[str], text: str, index: int) -> tuple[int, int]:
     """The section's first line and the one after its last, from 0. Comments before the next header are the next's."""
-    from executor.settings.lines import find_line
+    from executor.settings.lines import statements_in
 
-    first = find_line(text, ("runners", index)) - 1
-    end = first + 1
-    for number in range(first + 1, len(lines)):
-        word = lines[number].strip()
-        if word.startswith("[") and not _is_inside(word):
-            break
-        if word and not word.startswith("#"):
-            end = number + 1
-    else:
-        end = len(lines)
-    return first, end
-
-
-def _is_inside(header: str) -> bool:
-    """Whether a header is of a section within the runner; a list's second line may look like one as well."""
-    return header.strip("[ ").startswith(("runners.", '"runners".')) or "]" not in header
+    own = ("runners", index)
+    places = list(statements_in(text.removeprefix(BYTE_ORDER_MARK)))
+    begin = next(number for number, (_, path) in enumerate(places) if path[:2] == own)
+    following = [line for line, path in places[begin:] if path[:2] != own]
+    end = following[0] - 1 if following else len(lines)
+    while following and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    return places[begin][0] - 1, end
 
 
 def _parsed(text: str) -> dict[str, Any]:
