@@ -37,11 +37,13 @@ class Coordinator:
     """The server, on the default bridge's address. `repositories` is a folder of bare repositories.
 
     `objects` is an object store: path without query to content. `certificate` (a PEM file with the key) makes it HTTPS.
+    `runner_tokens` are those that it verifies.
     """
 
     def __init__(self, repositories: Path, certificate: Path | None = None) -> None:
         self.repositories = repositories
         self.objects: dict[str, bytes] = {}
+        self.runner_tokens: set[str] = set()
         self.records: dict[int, JobRecord] = {}
         self._queues: dict[str, list[JobRecord]] = {}
         self._change = threading.Condition()
@@ -135,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         self.answer(404)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _handle
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
 
     def answer(self, status: int, content: Any = None, headers: dict[str, str] | None = None) -> None:
         """Send a status with JSON, or bytes as they are."""
@@ -173,6 +175,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _authorized(self, job_id: str) -> bool:
         return self.headers.get("Job-Token") == self._record(job_id).job.token
+
+    def verify_runner(self) -> None:
+        """POST runners/verify: is the token one of a runner? As a form, or as JSON."""
+        self.answer(*((200, {"id": 1}) if self._runner_token() in self.server.coordinator.runner_tokens else (403, {})))
+
+    def delete_runner(self) -> None:
+        """DELETE runners: no token is the runner's any more."""
+        known = self._runner_token() in self.server.coordinator.runner_tokens
+        self.server.coordinator.runner_tokens.discard(self._runner_token())
+        self.answer(204 if known else 403)
+
+    def _runner_token(self) -> str:
+        if self.headers.get("Content-Type", "").startswith("application/json"):
+            return str(json.loads(self.body)["token"])
+        return dict(parse_qsl(self.body.decode()))["token"]
 
     def request_job(self) -> None:
         """POST jobs/request."""
@@ -254,6 +271,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _ROUTES: list[tuple[str, str, Callable[..., None]]] = [
+    ("POST", "/api/v4/runners/verify", _Handler.verify_runner),
+    ("DELETE", "/api/v4/runners", _Handler.delete_runner),
     ("POST", "/api/v4/jobs/request", _Handler.request_job),
     ("PUT", r"/api/v4/jobs/(\d+)", _Handler.update_job),
     ("PATCH", r"/api/v4/jobs/(\d+)/trace", _Handler.append_trace),
