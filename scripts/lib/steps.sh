@@ -13,10 +13,14 @@ need() {
   local title=$1 check=$2 make=$3
   shift 3
   if "$check" "$@"; then
-    printf '  %-50s ready\n' "$title"
+    already "$title"
   else
     step "$title" "$make" "$@"
   fi
+}
+
+already() {
+  printf '  %-50s ready\n' "$1"
 }
 
 # step TITLE COMMAND [ARGUMENT…]: runs the command silently in a subshell.
