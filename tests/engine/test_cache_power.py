@@ -33,13 +33,13 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 
 
 def work(folder: str, seed: int) -> None:
-    """Save, finish and collect, over and over."""
+    """Save and collect, over and over. Finish seldom: what is not synced is what may be torn."""
     store, dice = Store(folder), random.Random(seed)
     while True:
         place = dice.choice(BUSY)
         versions.save(store, place, "job", dice)
         store.find([CALM], "job")
-        if dice.random() < 0.5:
+        if dice.random() < 0.02:
             store.finish([place])
         store.release("job")
         if dice.random() < 0.2:
