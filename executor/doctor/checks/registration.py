@@ -33,7 +33,7 @@ def present(scene: Scene) -> Verdict:
             f"There is no {path}.",
             expected="gitlab-runner's config.toml",
             why="gitlab-runner takes no jobs, and the driver has no settings.",
-            fix=(f"cp config.toml.example {path} && chmod 600 {path}", "or: executor doctor --config FILE"),
+            fix=(f"executor register --config {path} --url https://GITLAB", "or: executor doctor --config FILE"),
         )
     if not os.path.isfile(path):
         what = "a link that leads nowhere" if os.path.islink(path) and not os.path.exists(path) else "no file"
@@ -123,7 +123,7 @@ def executor(scene: Scene) -> Verdict:
         found,
         expected='[[runners]] with executor = "custom" and [runners.custom]',
         why="gitlab-runner does not call this driver.",
-        fix=f"{EXAMPLE}, then gitlab-runner verify",
+        fix=f"executor register --config {scene.config} --url https://GITLAB",
     )
 
 

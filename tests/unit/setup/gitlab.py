@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ACCESS_TOKEN = "glpat-" + "an-operators-own"
 RUNNER_TOKEN = "glrt-" + "t1_" + "secretofarunner"
@@ -16,9 +20,13 @@ NUMBER = 42
 
 
 class GitLab:
-    """Knows one runner and one operator. `status` and `body` answer every request in their place, after `delay` s."""
+    """Knows one runner and one operator. `status` and `body` answer every request in their place, after `delay` s.
 
-    def __init__(self) -> None:
+    `certificate` (a PEM file with the key) makes it HTTPS.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
+        self.scheme = "https" if certificate else "http"
         self.status = 0
         self.body = b"{}"
         self.headers: dict[str, str] = {}
@@ -28,6 +36,10 @@ class GitLab:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.gitlab = self  # type: ignore[attr-defined]
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
@@ -38,7 +50,7 @@ class GitLab:
     @property
     def url(self) -> str:
         """What `--url` gets."""
-        return f"http://{self.address}"
+        return f"{self.scheme}://{self.address}"
 
     def fail(self, status: int, body: str = "{}", *, only: str = "", **headers: str) -> None:
         """Answer with `status` from now on; `only` requests whose path has that word in it."""

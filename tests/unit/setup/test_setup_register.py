@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
 import threading
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,12 @@ import pytest
 
 from executor.settings.load import load_settings
 from executor.setup.template import new_file
-from tests.unit.setup.gitlab import ACCESS_TOKEN, NUMBER, RUNNER_TOKEN
+from tests.unit.setup.gitlab import ACCESS_TOKEN, NUMBER, RUNNER_TOKEN, GitLab
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.setup.conftest import Host
-    from tests.unit.setup.gitlab import GitLab
 
 OTHERS = """\
 # Ours, since 2021
@@ -366,6 +366,41 @@ def test_there_is_no_tls(host: Host, gitlab: GitLab) -> None:
     told = host.call("register", "--url", f"https://{gitlab.address}", stdin=RUNNER_TOKEN, code=2)
 
     assert "does not speak TLS" in told
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for the loopback that signs itself, with its key."""
+    path = tmp_path / "gitlab.pem"
+    wanted = ["-subj", "/CN=gitlab", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        str(path),
+        "-out",
+        str(tmp_path / "c"),
+    ]
+    subprocess.run([*made, *wanted], check=True, capture_output=True)
+    path.write_text(path.read_text() + (tmp_path / "c").read_text())
+    return path
+
+
+@pytest.mark.parametrize("words", [(), ("--create",)])
+def test_an_authority_of_ones_own(host: Host, certificate: Path, words: tuple[str, ...]) -> None:
+    host.write_config("")
+    gitlab = GitLab(certificate)
+    host.environment["GITLAB_TOKEN"] = ACCESS_TOKEN
+
+    assert "certificate is not trusted" in register(host, gitlab, *words, code=2)
+    register(host, gitlab, *words, "--tls-ca-file", str(certificate))
+    gitlab.close()
+
+    assert runners(host)[0]["tls-ca-file"] == str(certificate)
 
 
 def test_gitlab_hangs(gitlab: GitLab, monkeypatch: pytest.MonkeyPatch) -> None:
