@@ -119,25 +119,3 @@ def _exchange(store: Store, snapshot: Snapshot, layer: Layer, staged: str) -> bo
         flat = replace(current, layers=(layer.id,), bytes=layer.bytes, files=layer.files)
         store.records.point(flat, durable=True)
         return True
-
-
-def verify(store: Store) -> list[Place]:
-    """Compare all layers that have a digest with it. Caches with a damaged or missing layer are dropped and named.
-
-    The layers themselves go with the next garbage collection.
-    """
-    with told("The store of caches cannot be verified."):
-        for layer in store.records.layers():
-            if layer.digest and not _is_intact(store, layer):
-                store.records.forget_layer(layer.id)
-        damaged = [kept.snapshot.place for kept in store.snapshots() if not kept.whole]
-        for place in damaged:
-            store.remove(place)
-        return damaged
-
-
-def _is_intact(store: Store, layer: Layer) -> bool:
-    try:
-        return digest_of(store.layer_path(layer.id)) == layer.digest
-    except FileNotFoundError:
-        return False

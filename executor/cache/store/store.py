@@ -277,10 +277,10 @@ class Store:
         return flatten(self, place)
 
     def verify(self) -> list[Place]:
-        """Drop caches that are not what was saved: see `finishing.verify`."""
-        from executor.cache.store.finishing import verify
+        """Drop caches that are not what was saved, and name them: see `checking.check`."""
+        from executor.cache.store.checking import check
 
-        return verify(self)
+        return [dropped.snapshot.place for dropped in check(self, lambda _: None).dropped]
 
 
 def can_be_base(base: Snapshot, prefix: str, roots: Sequence[str]) -> bool:
