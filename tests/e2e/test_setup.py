@@ -108,9 +108,13 @@ def test_gitlab_runner_itself_takes_the_section(host: Host) -> None:
     assert "is valid" in ended.stderr
 
 
-def test_a_runner_that_is_running_takes_up_what_is_registered(host: Host, coordinator: Coordinator) -> None:
+@pytest.mark.parametrize("text", ["concurrent = 1\ncheck_interval = 1\n", None], ids=["no runner", "no config.toml"])
+def test_a_runner_that_is_running_takes_up_what_is_registered(
+    host: Host, coordinator: Coordinator, text: str | None
+) -> None:
     host.call("install", "--root", str(host.root))
-    host.config_file.write_text("concurrent = 1\ncheck_interval = 1\n")
+    if text:
+        host.config_file.write_text(text)
     runner = GitLabRunner(host, coordinator).start()
     try:
         host.register("--name", "later")
@@ -123,6 +127,6 @@ def test_a_runner_that_is_running_takes_up_what_is_registered(host: Host, coordi
 
 
 def _complaints(host: Host) -> list[Any]:
-    """What `executor doctor` finds wrong while the runner runs."""
-    report = json.loads(host.call("doctor", "--config", str(host.config_file), "--json"))
+    """What `executor doctor` finds wrong while the runner runs, with a throw-away job of its own."""
+    report = json.loads(host.call("doctor", "--config", str(host.config_file), "--job", "--json"))
     return [check for check in report["checks"] if check["status"] in ("error", "warning", "crashed")]
