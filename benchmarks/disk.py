@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+SECONDS_TO_LEAVE = 60
 
 
 @contextmanager
@@ -24,7 +27,16 @@ def journaled_disk(size: str = "20G") -> Iterator[Path]:
         try:
             yield point
         finally:
-            subprocess.run(["umount", point], check=True)
+            _unmount(point)
+
+
+def _unmount(point: Path) -> None:
+    """Unmount the disk and what the driver mounted on it to share it, once its work in the background is done."""
+    for _ in range(SECONDS_TO_LEAVE):
+        if subprocess.run(["umount", "--recursive", point], capture_output=True, check=False).returncode == 0:
+            return
+        time.sleep(1)
+    subprocess.run(["umount", "--recursive", point], check=True)
 
 
 def settle() -> None:
