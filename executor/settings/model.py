@@ -246,7 +246,7 @@ class ReportSettings:
     `commit_status` and `merge_request_note`, which tell of regressions. Prices are of an hour, in `currency`.
     """
 
-    artifacts: bool = True
+    artifacts: bool = False
     url: str = ""
     token_file: str = ""
     token_env: str = ""
