@@ -97,6 +97,7 @@ class Sampler:
         """Measure until the job is over, and keep what was measured."""
         self._claim = load(self._folder)["claim"]
         self._meet_all()
+        self._rehearse()
         poll = select.poll()
         poll.register(self._events, select.POLLIN)
         following = time.monotonic()
@@ -116,6 +117,13 @@ class Sampler:
             one.meet_answer(answer, self._offset())
         self._recording.facts["cgroup"] = max(one.version for one in self._watched) or 1
         self._recording.missing = sorted({text for one in self._watched for text in one.missing})
+
+    def _rehearse(self) -> None:
+        """Make the job log's text once for nothing: what that loads takes longer than a short job may wait for it."""
+        if self._section:
+            self._read_all()
+            with suppress(Exception):
+                self._section(self._recording.as_dict(self._offset()))
 
     def _offset(self) -> float:
         return time.monotonic() - self._zero
