@@ -15,6 +15,7 @@ from executor.terminal import complain
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
 LONGEST_STATUS = 20
 
@@ -35,8 +36,7 @@ def main(arguments: list[str]) -> int:
 
 def _remove(folder: str, options: Mapping[str, str]) -> None:
     """Remove the job, once it is kept no longer: its end is not marked before, for who waits for its folder."""
-    if os.path.exists(f"{folder}/usage"):
-        _keep_what_was_used(folder)
+    data = _keep_what_was_used(folder) if os.path.exists(f"{folder}/usage") else None
     wait_until_over(folder)
     from executor.sandbox.janitor import end_job
 
@@ -44,26 +44,35 @@ def _remove(folder: str, options: Mapping[str, str]) -> None:
     end_job(folder)
     if afterwards:
         afterwards()
+    if data and data.get("channels"):
+        _tell_gitlab(data)
 
 
 def _end_measuring(folder: str) -> None:
     """Let the last look be taken, while the containers are still there."""
-    from executor.sandbox.measured_end import failure_to_tell
+    from executor.sandbox.measured_end import failures_to_tell
     from executor.stages.measured import tell
 
     tell(folder, "finish", os.environ.get("CUSTOM_ENV_CI_JOB_STATUS", "")[:LONGEST_STATUS])
-    if text := failure_to_tell(os.path.dirname(os.path.dirname(folder))):
+    for text in failures_to_tell(os.path.dirname(os.path.dirname(folder))):
         complain(text)
 
 
-def _keep_what_was_used(folder: str) -> None:
+def _keep_what_was_used(folder: str) -> dict[str, Any] | None:
     """Record it. Nothing that goes wrong here may keep the job's things from being removed."""
-    from contextlib import suppress
-
     from executor.sandbox.measured_end import keep_what_was_used
 
-    with suppress(Exception):
-        keep_what_was_used(folder)
+    try:
+        return keep_what_was_used(folder)
+    except Exception:
+        return None
+
+
+def _tell_gitlab(data: dict[str, Any]) -> None:
+    """Tell GitLab what is news of the job, where the operator wants that."""
+    from executor.stages.news import tell_news
+
+    tell_news(data)
 
 
 def _work_for_caches(folder: str, options: Mapping[str, str]) -> Callable[[], None] | None:

@@ -12,19 +12,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# Kinds of failures that are said once.
+HISTORY = "history"
+TELLING = "telling"
+
 FINAL_SECONDS = 4.0
 PAUSE_SECONDS = 0.01
 
 
-def keep_what_was_used(job_folder: str) -> None:
+def keep_what_was_used(job_folder: str) -> dict[str, Any] | None:
     """Wait for the last look at the job's containers, then record the job, once. A failure changes nothing for anybody.
 
     Of several that end the same job one gets the data.
     """
     wait_until_measured(job_folder)
     data = _take_data(job_folder)
-    if data is None:
-        return
+    if data is not None:
+        _record(data)
+    return data
+
+
+def _record(data: dict[str, Any]) -> None:
     from executor.usage.clues import clues_of
     from executor.usage.history.failures import HistoryError
     from executor.usage.history.file import history_file
@@ -39,11 +47,11 @@ def keep_what_was_used(job_folder: str) -> None:
         verdicts = judge(usage, clues_of(data))
         record(history_file(data["state_dir"]), usage, verdicts, Retention(days=days, runs=runs))
     except HistoryError as error:
-        _note_failure(data["state_dir"], error.one_line())
+        note_failure(data["state_dir"], HISTORY, error.one_line())
     except (KeyError, TypeError, ValueError) as error:
-        _note_failure(data["state_dir"], f"What jobs used could not be recorded ({type(error).__name__}).")
+        note_failure(data["state_dir"], HISTORY, f"What jobs used could not be recorded ({type(error).__name__}).")
     else:
-        _forget_failure(data["state_dir"])
+        forget_failure(data["state_dir"], HISTORY)
 
 
 def _take_data(job_folder: str) -> dict[str, Any] | None:
@@ -62,9 +70,12 @@ def wait_until_measured(job_folder: str) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def failure_to_tell(state_dir: str) -> str:
-    """What went wrong when the last job was recorded, once: until one was recorded, nothing more is said."""
-    path = f"{state_dir}/history.failure"
+def failures_to_tell(state_dir: str) -> list[str]:
+    """What went wrong with earlier jobs, once each: until it went well again, nothing more is said of its kind."""
+    return [text for kind in (HISTORY, TELLING) if (text := _failure_to_tell(f"{state_dir}/{kind}.failure"))]
+
+
+def _failure_to_tell(path: str) -> str:
     try:
         with open(path) as file:
             text = file.read()
@@ -83,9 +94,9 @@ def _listens(job_folder: str) -> bool:
     return True
 
 
-def _note_failure(state_dir: str, text: str) -> None:
+def note_failure(state_dir: str, kind: str, text: str) -> None:
     """Leave it for the next `cleanup`, whose words reach the runner's log; an empty file is one that was told."""
-    path = f"{state_dir}/history.failure"
+    path = f"{state_dir}/{kind}.failure"
     try:
         if not os.path.exists(path):
             write_private(path, text)
@@ -93,8 +104,9 @@ def _note_failure(state_dir: str, text: str) -> None:
         return
 
 
-def _forget_failure(state_dir: str) -> None:
+def forget_failure(state_dir: str, kind: str) -> None:
+    """It went well again: the next failure is news."""
     try:
-        os.unlink(f"{state_dir}/history.failure")
+        os.unlink(f"{state_dir}/{kind}.failure")
     except OSError:
         return

@@ -92,8 +92,24 @@ def job_facts(attempt: Attempt) -> dict[str, Any]:
         "trace_sections": job.trace_sections,
         "retention": [parse_duration(context.settings.history.keep) / 86400, context.settings.history.runs],
         "bounds": _bounds(context.settings),
+        "channels": _channels(context.settings),
         "kernel": os.uname().release,
         "driver": __version__,
+    }
+
+
+def _channels(settings: Settings) -> dict[str, Any] | None:
+    """Where GitLab is told of what jobs use (see `report.telling.Channels`), without the token; None for nowhere."""
+    report = settings.report
+    if not (report.commit_status or report.merge_request_note):
+        return None
+    return {
+        "url": settings.runner.url,
+        "token_file": report.token_file,
+        "token_env": report.token_env,
+        "commit_status": report.commit_status,
+        "merge_request_note": report.merge_request_note,
+        "link": report.url,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from executor.sandbox.measured_end import failure_to_tell, keep_what_was_used
+from executor.sandbox.measured_end import failures_to_tell, keep_what_was_used
 from executor.sandbox.measuring import cache_outcome, read_data
 from executor.usage.history.queries import last_run, whole_run
 from tests.unit.usage.builders import data, stage
@@ -32,7 +32,7 @@ def test_a_job_is_recorded_as_it_ended(tmp_path: Path) -> None:
     assert (used.result, used.exit_code, used.failed_stage) == ("script_failure", 3, "build_script")
     assert used.job.key == "unit"
     assert verdicts == ()
-    assert failure_to_tell(str(tmp_path)) == ""
+    assert failures_to_tell(str(tmp_path)) == []
 
 
 def test_a_history_that_cannot_be_written_is_told_once_until_it_can_be_again(tmp_path: Path) -> None:
@@ -40,17 +40,17 @@ def test_a_history_that_cannot_be_written_is_told_once_until_it_can_be_again(tmp
     for _ in range(2):
         keep_what_was_used(str(measured(tmp_path)))
 
-    assert "history" in failure_to_tell(str(tmp_path))
-    assert failure_to_tell(str(tmp_path)) == ""
+    assert "history" in failures_to_tell(str(tmp_path))[0]
+    assert failures_to_tell(str(tmp_path)) == []
     keep_what_was_used(str(measured(tmp_path)))
-    assert failure_to_tell(str(tmp_path)) == ""
+    assert failures_to_tell(str(tmp_path)) == []
 
     (tmp_path / "history.db").rmdir()
     keep_what_was_used(str(measured(tmp_path)))
     (tmp_path / "history.db").unlink()
     (tmp_path / "history.db").mkdir()
     keep_what_was_used(str(measured(tmp_path)))
-    assert "history" in failure_to_tell(str(tmp_path))
+    assert "history" in failures_to_tell(str(tmp_path))[0]
 
 
 def test_data_of_another_shape_is_no_failure(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_data_of_another_shape_is_no_failure(tmp_path: Path) -> None:
     path = folder / "usage" / "data.json"
     path.write_text(json.dumps({"state_dir": str(tmp_path), "retention": [90, 200]}))
     keep_what_was_used(str(folder))
-    assert "could not be recorded (KeyError)" in failure_to_tell(str(tmp_path))
+    assert "could not be recorded (KeyError)" in failures_to_tell(str(tmp_path))[0]
     for text in ("", "[]", '{"half'):
         path.write_text(text)
         assert read_data(str(folder)) is None
