@@ -149,7 +149,11 @@ class Sampler:
         if self._is_due("save", now, SAVE_SECONDS):
             self._save()
         if os.path.exists(f"{self._folder}/ended") or not self._is_wanted(now):
-            self._finish(ABANDONED)
+            # How the job ended is said before its end is marked.
+            with suppress(BlockingIOError):
+                self._hear()
+            if not self._over:
+                self._finish(ABANDONED)
 
     def _is_due(self, what: str, now: float, seconds: float) -> bool:
         if now < self._due[what]:
