@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from executor.cache.store.model import Place
 from executor.settings.load import load_settings
 from tests.engine import test_cache_bucket_commands as bucket
 from tests.engine.faulty_proxy import Fault, FaultyProxy
-from tests.unit.cli.caches import LEASE, CacheHost
+from tests.unit.cli.caches import LAUNCHER, LEASE, CacheHost
 from tests.unit.cli.test_cli_cache_bucket import BUCKET
 
 if TYPE_CHECKING:
@@ -139,27 +138,37 @@ def test_a_push_that_fails_says_why_and_leaves_the_old_version(hosts: Hosts, fau
 
 
 def test_a_push_that_is_killed_leaves_the_old_version_or_the_new_one(hosts: Hosts) -> None:
+    """Killed as soon as the server has heard so many of its requests, from none to more than it makes."""
     saved = hosts.here.save(os.urandom(8).hex(), files=1)
     assert hosts.push(saved) == ""
-    dice = random.Random(1)
-    for count in range(2, 14):
+    before = 1
+    for requests in range(8):
         saved = hosts.here.save(saved.place.key, files=1, base=saved)
-        child = os.fork()
-        if not child:
-            hosts.push(saved)
-            os._exit(0)
-        time.sleep(dice.uniform(0.0, 0.3))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        store = hosts.there.store()
-        found = hosts.pull(saved.place)[0] or store.pin(saved.place, LEASE)
+        push_and_kill(hosts, saved.place.key, requests)
+        hosts.pull(saved.place)
+        found = hosts.there.store().pin(saved.place, LEASE)
         assert found
-        assert 1 <= found.files <= count
+        assert found.files in (before, saved.files), requests
+        before = found.files
     assert hosts.push(saved) == ""
-    hosts.pull(saved.place)
-    last = hosts.there.store().pin(saved.place, LEASE)
-    assert last
-    assert last.files == count
+
+
+def push_and_kill(hosts: Hosts, key: str, requests: int) -> None:
+    """Push in a process of its own, which dies after so many requests."""
+    hosts.proxy.seen.clear()
+    command = [LAUNCHER, "--config", str(hosts.here.config), "cache", "push", key]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as push:
+        while push.poll() is None and len(hosts.proxy.seen) < requests:
+            time.sleep(0.001)
+        push.kill()
+
+
+@pytest.mark.parametrize("key", ["é" * 400_000, "k" * 1_100_000], ids=["large once written", "longer than is read"])
+def test_a_key_that_no_host_could_read_back_is_refused_before_anything_is_uploaded(hosts: Hosts, key: str) -> None:
+    failure = hosts.push(hosts.here.save(key))
+
+    assert "Its key or its list of paths is longer than is read back." in failure
+    assert hosts.proxy.seen == []
 
 
 def test_a_server_that_is_not_there(hosts: Hosts) -> None:
@@ -186,10 +195,11 @@ def test_what_this_host_has_is_neither_uploaded_nor_fetched_again(hosts: Hosts) 
 
 
 def test_a_pointer_with_hostile_fields_is_a_miss(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
-    from executor.cache.remote import pointers
+    from executor.cache.remote import pointers, push
 
     snapshot = hosts.here.save(os.urandom(8).hex())
     written = pointers.written
+    monkeypatch.setattr(push, "_check_fits", lambda _: None)
     monkeypatch.setattr(pointers, "written", lambda pointer: written(pointer).replace(b"node_modules", b"../../../etc"))
     assert hosts.push(snapshot) == ""
     found, told = hosts.pull(snapshot.place)

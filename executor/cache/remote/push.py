@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
+# What the true sizes of layers may take more than zeros.
+ROOM_FOR_NUMBERS = 64 * 1024
+
 
 @dataclass(frozen=True)
 class PushResult:
@@ -72,6 +75,7 @@ class Push:
         return PushResult(True, self.uploaded, self.reused, self.bytes, time.monotonic() - began)
 
     async def _upload(self, snapshot: Snapshot) -> None:
+        _check_fits(snapshot)
         name = pointers.pointer_name(snapshot.place)
         there = await self._pointer(snapshot.place, name)
         layers = [await self._layer(snapshot.place, layer) for layer in reversed(snapshot.layers)]
@@ -135,6 +139,21 @@ class Push:
         self._done += count
         if self._progress:
             self._progress(self._done, total)
+
+
+def _check_fits(snapshot: Snapshot) -> None:
+    """Refuse, before anything is uploaded, what no host could read back: keys and paths come from jobs."""
+    nothing = RemoteLayer(blob="", size=0, tar_bytes=0, bytes=0, files=0)
+    layers = tuple(replace(nothing, blob=f"{number:064x}") for number in range(len(snapshot.layers)))
+    content = pointers.written(_pointer(snapshot, layers))
+    try:
+        if len(content) > pointers.LARGEST - ROOM_FOR_NUMBERS:
+            raise Untrustworthy("The pointer is too large.")
+        pointers.read(content, snapshot.place)
+    except Untrustworthy:
+        raise RemoteFailure(
+            "A cache is not shared with other hosts.", cause="Its key or its list of paths is longer than is read back."
+        ) from None
 
 
 def _pointer(snapshot: Snapshot, layers: tuple[RemoteLayer, ...]) -> Pointer:
