@@ -42,11 +42,11 @@ def limited(**limits: str) -> str:
     return "\n".join([PULL_NOTHING, *(f'{key} = "{value}"' for key, value in limits.items())])
 
 
-def ended(driver: Driver, *, status: str = "success") -> tuple[Usage, tuple[Verdict, ...]]:
-    """The job's last calls, and what the history keeps of it then."""
+def ended(driver: Driver, *, status: str = "success", state: Path | None = None) -> tuple[Usage, tuple[Verdict, ...]]:
+    """The job's last calls, and what the history keeps of it then; `state` is the folder that was given to it."""
     driver.environment["CUSTOM_ENV_CI_JOB_STATUS"] = status
     driver.end()
-    path = history_file(str(driver.folder / "state"))
+    path = history_file(str(state or driver.folder / "state"))
     wait_until(lambda: os.path.exists(path) and last_run(path, str(driver.job.id)) is not None)
     number = last_run(path, str(driver.job.id))
     assert number is not None

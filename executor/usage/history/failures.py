@@ -21,7 +21,7 @@ def explained(error: Error | OSError, path: str) -> HistoryError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return HistoryError(
             f"The history of jobs in {path} is in use by something else.",
-            cause="It was not let go within 5 s.",
+            cause="It was not let go in time.",
             fix=f"`fuser {path}` shows by what.",
         )
     if code == sqlite3.SQLITE_FULL:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 NAME = "history.db"
 SECONDS_TO_WAIT = 5.0
+# Readers wait for nobody but who locks the whole file. Less than a job's last stage waits for what it shows, which the
+# process that measures makes: while that waits, nothing is measured.
+SECONDS_TO_READ = 0.2
 
 
 def history_file(state_dir: str) -> str:
@@ -26,7 +29,7 @@ def writing(path: str) -> Iterator[Connection]:
     """One transaction, done when the block ends, undone when it fails. Makes the file where there is none."""
     with _translated(path):
         _make_private(path)
-        connection = _connected(path)
+        connection = _connected(path, SECONDS_TO_WAIT)
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
@@ -44,7 +47,7 @@ def reading(path: str) -> Iterator[Connection]:
             cause=f"{path} is written when the first job ends.",
         )
     with _translated(path):
-        connection = _connected(path)
+        connection = _connected(path, SECONDS_TO_READ)
         try:
             yield connection
         finally:
@@ -68,16 +71,16 @@ def _make_private(path: str) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
 
-def _connected(path: str) -> Connection:
-    """A connection that commits nothing by itself, to tables of this version."""
+def _connected(path: str, seconds: float) -> Connection:
+    """A connection that commits nothing by itself, to tables of this version. It waits `seconds` for others."""
     import sqlite3
 
     from executor.usage.history.schema import migrate
 
-    connection = sqlite3.connect(path, timeout=SECONDS_TO_WAIT, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=seconds, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA busy_timeout = {SECONDS_TO_WAIT * 1000:.0f}")
+        connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")

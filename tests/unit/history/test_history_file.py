@@ -153,8 +153,8 @@ def test_a_full_disk_is_told_and_nothing_is_lost(path: str, monkeypatch: pytest.
     record(path, run_number(1), ())
     connected = file._connected
 
-    def nearly_full(path: str) -> sqlite3.Connection:
-        connection = connected(path)
+    def nearly_full(path: str, seconds: float) -> sqlite3.Connection:
+        connection = connected(path, seconds)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
         return connection
