@@ -53,16 +53,18 @@ def _with_need(request: Request, asked: int, given: int) -> int:
     now, needed = wanted or given, request.host.needed_memory
     if not now or needed <= now:
         return wanted
-    needed = min(needed, most) if most else needed
-    if needed <= now:
+    granted = _smallest(needed, most)
+    if granted <= now:
         request.warn(
             f"An earlier run was killed for its memory, and {_size_words(now)} is the most that this runner gives."
         )
         return wanted
+    words = _size_words(granted)
+    bound = f" {words} is the most that this runner gives." if granted < needed else ""
     request.warn(
-        f"The job gets {_size_words(needed)} of memory instead of {_size_words(now)}: an earlier run was killed for it."
+        f"The job gets {words} of memory instead of {_size_words(now)}: an earlier run was killed for it.{bound}"
     )
-    return needed
+    return granted
 
 
 def _memory(request: Request, wanted: int, given: dict[str, Any]) -> dict[str, Any]:

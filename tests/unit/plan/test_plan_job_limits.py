@@ -154,7 +154,18 @@ def test_after_a_kill_the_job_gets_what_it_needs_within_the_bound() -> None:
     assert limits_of(made, "Memory")[:2] == (2 * GIB, 3 * GIB)
     assert made.build.host_config["MemorySwap"] == 3 * GIB
     assert made.warnings == ("The job gets 3.0 GiB of memory instead of 2.0 GiB: an earlier run was killed for it.",)
-    assert limits_of(plan(limits=bound, host={"needed_memory": 9 * GIB}, memory="2g"), "Memory")[1] == 4 * GIB
+
+
+def test_after_a_kill_the_bound_is_told_where_the_job_needs_more() -> None:
+    bound = LimitsSettings(max_memory="4g", auto=True)
+
+    made = plan(limits=bound, host={"needed_memory": 9 * GIB}, memory="2g")
+
+    assert limits_of(made, "Memory")[1] == 4 * GIB
+    assert made.warnings == (
+        "The job gets 4.0 GiB of memory instead of 2.0 GiB: an earlier run was killed for it."
+        " 4.0 GiB is the most that this runner gives.",
+    )
 
 
 def test_after_a_kill_it_counts_for_a_job_that_asked_for_less_too() -> None:
