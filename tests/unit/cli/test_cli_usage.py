@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+import os
 import re
 import time
 from contextlib import redirect_stdout
@@ -177,6 +179,31 @@ def test_a_page_without_a_name_lies_where_one_is(filled: Host, monkeypatch: pyte
     monkeypatch.chdir(filled.folder)
 
     assert filled.run("2", "--html") == "written: usage-2.html\n"
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing(filled: Host) -> None:
+    folder = filled.folder / "pages"
+    folder.mkdir()
+    before = sorted(filled.folder.iterdir())
+
+    with pytest.raises(OperatorError, match="cannot be written: Is a directory"):
+        filled.run("2", "--html", str(folder))
+
+    assert sorted(filled.folder.iterdir()) == before
+
+
+def test_a_page_goes_through_a_pipe_which_stays_one(filled: Host) -> None:
+    path = filled.folder / "pipe"
+    os.mkfifo(path)
+    # Read and write: neither end waits for the other, as long as the page fits.
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, MIB)
+
+    filled.run("2", "--html", str(path))
+
+    assert os.read(descriptor, MIB).startswith(b"<!doctype html>")
+    assert path.is_fifo()
+    os.close(descriptor)
 
 
 def test_limits_that_would_suit_the_jobs(filled: Host) -> None:
