@@ -109,6 +109,25 @@ def told(made: Driver) -> list[str]:
     return called.output.splitlines()
 
 
+def test_values_of_another_kind_are_no_limits(driver: StartJob, state: Path) -> None:
+    """SQLite says nothing of them."""
+    first = start(driver, state)
+    first.run("head -c 200m /dev/zero | tail >/dev/null")
+    ended(first, state=state)
+    with sqlite3.connect(state / "history.db") as connection:
+        connection.execute("UPDATE usage SET cpu_seconds = 'x', memory_anon_peak = 'y', oom_kills = 'z'")
+        connection.execute("UPDATE container SET memory_limit = 'lots', memory_p95 = 'v'")
+    connection.close()
+    made = start(driver, state)
+
+    killed = made.run("head -c 200m /dev/zero | tail >/dev/null || true")
+    assert (killed.code, killed.output.count("The kernel killed")) == (0, 1), killed.output
+    assert "Resource usage: peak memory" in made.run("true", stage="cleanup_file_variables").output
+    assert made.call("cleanup").code == 0
+    shown = made.call("usage")
+    assert (shown.code, shown.output.count("The history of jobs is damaged: run")) == (1, 1), shown.output
+
+
 def test_a_lock_keeps_no_job_waiting(driver: StartJob, state: Path) -> None:
     """Whoever holds the file may hold it for hours: a backup, a stopped `sqlite3`."""
     with_lock = _locked(state / "history.db")

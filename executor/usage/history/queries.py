@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from executor.usage.history.detail import unpacked
+from executor.usage.history.failures import HistoryError
 from executor.usage.history.file import reading
 from executor.usage.history.model import Run
 from executor.usage.history.record import USAGE_FIELDS
@@ -47,6 +48,16 @@ _STAGES = "SELECT * FROM stage_time WHERE run = ? ORDER BY position"
 _VERDICTS = "SELECT * FROM verdict WHERE run = ? ORDER BY position"
 _LAST_OF_NUMBER = "SELECT max(run) FROM job_run WHERE id = ?"
 _LAST_OF_NAME = "SELECT max(run) FROM job_run WHERE ? IN (name, key)"
+# SQLite keeps any value in any column, and has no checksums: whoever compares runs counts on what is said in `Run`.
+_NONE = type(None)
+_FITTING: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "int | None": (int, _NONE),
+    "float": (int, float),
+    "float | None": (int, float, _NONE),
+    "str": (str, _NONE),
+}
+_CHECKED = {one.name: _FITTING[str(one.type)] for one in fields(Run) if str(one.type) in _FITTING}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +129,12 @@ def _select(connection: Connection, conditions: list[str], values: list[Any], li
 
 def _run(row: Row) -> Run:
     values = {name: row[name] for name in Run.__dataclass_fields__}
+    for name, kinds in _CHECKED.items():
+        if not isinstance(values[name], kinds):
+            raise HistoryError(
+                f"The history of jobs is damaged: run {row['number']} in it has no usable {name}.",
+                fix="Move history.db in the state folder away: the next job begins a new one.",
+            )
     values["on_default_branch"] = bool(row["on_default_branch"])
     values["verdicts"] = tuple(row["verdicts"].split(",")) if row["verdicts"] else ()
     return Run(**values)

@@ -130,6 +130,25 @@ def test_half_a_character_in_a_name_is_no_reason_to_lose_a_job(path: str) -> Non
     assert [run.name for run in all_runs(path)] == ["?"]
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("usage", "oom_kills", "z"),
+        ("container", "memory_limit", 1.5),
+        ("job_run", "seconds", "s"),
+        ("job_run", "ref", b"r"),
+    ],
+)
+def test_a_value_of_another_kind_is_damage(path: str, table: str, column: str, value: object) -> None:
+    record(path, run_number(1), ())
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE {table} SET {column} = ?", [value])
+    connection.close()
+
+    with pytest.raises(HistoryError, match=f"is damaged: run 1 in it has no usable {column}"):
+        all_runs(path)
+
+
 def test_no_history_yet(path: str) -> None:
     with pytest.raises(HistoryError, match="no history of jobs on this host yet"):
         all_runs(path)
